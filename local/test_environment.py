@@ -1,0 +1,28 @@
+"""A pytest plugin that gives the tests their environment before Django reads its settings.
+
+Loaded with ``-p`` in pytest.ini, since pytest-django reads the settings before any conftest.py.
+A value that the caller's environment already holds wins, so the same suite runs on PostgreSQL
+and Redis by ``DATABASE_URL`` and ``REDIS_URL``.
+"""
+
+import os
+
+DEFAULTS = {
+    "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
+    "ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
+    "HTTPS": "off",
+    "AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
+    "AWS_SECRET_ACCESS_KEY": "test-secret-access-key-0123456789abcdef00",
+    "AWS_S3_REGION_NAME": "eu-west-1",
+    "AWS_STORAGE_BUCKET_NAME": "test-media",
+    "AWS_INCOMING_BUCKET_NAME": "test-incoming",
+    "EMAIL_URL": "memorymail://",
+}
+
+# A developer's own .env and AWS profile must not leak into the tests.
+os.environ["SIGN_S3_ENV_FILE"] = os.devnull
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.devnull
+os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+for name, value in DEFAULTS.items():
+    os.environ.setdefault(name, value)

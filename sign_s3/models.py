@@ -1,0 +1,133 @@
+"""The ledger: one row per object ever put in the media bucket.
+
+    promoting ──commit──▶ attached ──release──▶ deleting ──two deletes──▶ deleted ──7 days──▶ gone
+        └──────────lease ran out──────────────────▲
+                                   attached ◀──a field still refers to it, nothing sent yet──┘
+
+The row is the single-use guard of its key, the outbox of its deletion and the audit trail. Every
+change of state is one conditional UPDATE whose row count decides; the loser sees 0 and does nothing.
+Only the database's clock decides when a lease or a deletion is due, so worker clocks may differ.
+"""
+
+import uuid
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Self
+
+from django.db import models
+from django.db.models.functions import Now
+
+from sign_s3.keys import MAX_KEY_LENGTH
+
+
+class State(models.TextChoices):
+    PROMOTING = "promoting"
+    ATTACHED = "attached"
+    DELETING = "deleting"
+    DELETED = "deleted"
+
+
+class MediaObjectQuerySet(models.QuerySet["MediaObject"]):
+    """The ledger's transitions. Each returns how many rows made it."""
+
+    def holding(self, token: uuid.UUID) -> Self:
+        """Rows being promoted under this lease token."""
+        return self.filter(state=State.PROMOTING, token=token)
+
+    def take_over(self, *, key: str, owner: str, etag: str, token: uuid.UUID, lease: timedelta) -> int:
+        """promoting → promoting with a new token: an ended lease, the same owner, the same bytes."""
+        return self.filter(
+            key=key, owner=owner, etag=etag, state=State.PROMOTING, lease_until__lte=Now()
+        ).update(token=token, lease_until=Now() + lease)
+
+    def renew(self, token: uuid.UUID, lease: timedelta) -> int:
+        """Push the end of a lease out, as long as it is still held."""
+        return self.holding(token).update(lease_until=Now() + lease)
+
+    def end_lease(self, token: uuid.UUID) -> int:
+        """Give a lease up, so that the owner may try again at once."""
+        return self.holding(token).update(lease_until=Now())
+
+    def commit(self, token: uuid.UUID) -> int:
+        """promoting → attached, for whoever still holds the token (S5)."""
+        return self.holding(token).update(
+            state=State.ATTACHED, token=None, lease_until=None, attached_at=Now()
+        )
+
+    def expire(self, grace: timedelta) -> int:
+        """promoting → deleting, once a lease has been over for `grace`. Final."""
+        return self.filter(state=State.PROMOTING, lease_until__lte=Now() - grace).update(
+            state=State.DELETING, token=None, lease_until=None, due_at=Now()
+        )
+
+    def keep(self, keys: Iterable[str]) -> int:
+        """deleting → attached: a field still refers to the key and no delete was sent (S4)."""
+        return self.filter(key__in=list(keys), state=State.DELETING, deletes_sent=0).update(
+            state=State.ATTACHED, due_at=None, attempts=0
+        )
+
+
+class MediaObject(models.Model):
+    """One object of the media bucket, by its key without the media prefix."""
+
+    key = models.CharField(max_length=MAX_KEY_LENGTH)
+    owner = models.CharField(max_length=64)
+    #: The incoming object's ETag, quotes included. A multipart copy has another, so this one is
+    #: only ever compared with the incoming bucket.
+    etag = models.CharField(max_length=128)
+    content_type = models.CharField(max_length=100)
+    size = models.PositiveBigIntegerField(help_text="bytes")
+    width = models.PositiveIntegerField(null=True, help_text="pixels, for images")
+    height = models.PositiveIntegerField(null=True, help_text="pixels, for images")
+
+    state = models.CharField(max_length=9, choices=State, default=State.PROMOTING)
+    token = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    #: When the sweep next has something to do with a deleting or deleted row.
+    due_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    deletes_sent = models.PositiveSmallIntegerField(default=0)
+
+    created_at = models.DateTimeField(db_default=Now())
+    attached_at = models.DateTimeField(null=True)
+
+    objects = MediaObjectQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key"], name="mediaobject_key_once"),
+            models.CheckConstraint(
+                name="mediaobject_state_known", condition=models.Q(state__in=State.values)
+            ),
+            models.CheckConstraint(
+                name="mediaobject_lease_while_promoting",
+                condition=models.Q(
+                    state=State.PROMOTING, token__isnull=False, lease_until__isnull=False
+                )
+                | (~models.Q(state=State.PROMOTING) & models.Q(token=None, lease_until=None)),
+            ),
+            models.CheckConstraint(
+                name="mediaobject_due_while_leaving",
+                condition=models.Q(
+                    state__in=[State.DELETING, State.DELETED], due_at__isnull=False
+                )
+                | models.Q(state__in=[State.PROMOTING, State.ATTACHED], due_at=None),
+            ),
+        ]
+        indexes = [
+            # Partial, so the sweep's cost follows the rows that are due and not the table.
+            models.Index(
+                name="mediaobject_due",
+                fields=["due_at"],
+                condition=models.Q(due_at__isnull=False),
+            ),
+            models.Index(
+                name="mediaobject_lease",
+                fields=["lease_until"],
+                condition=models.Q(lease_until__isnull=False),
+            ),
+            models.Index(name="mediaobject_owner", fields=["owner", "state"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
