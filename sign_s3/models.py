@@ -5,7 +5,7 @@
                                    attached ◀──a field still refers to it, nothing sent yet──┘
 
 The row is the single-use guard of its key, the outbox of its deletion and the audit trail. Every
-change of state is one conditional UPDATE whose row count decides; the loser sees 0 and does nothing.
+change of state is one conditional UPDATE whose row count decides; the loser sees 0, does nothing.
 Only the database's clock decides when a lease or a deletion is due, so worker clocks may differ.
 """
 
@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from sign_s3.keys import MAX_KEY_LENGTH
 
@@ -34,8 +34,10 @@ class MediaObjectQuerySet(models.QuerySet["MediaObject"]):
         """Rows being promoted under this lease token."""
         return self.filter(state=State.PROMOTING, token=token)
 
-    def take_over(self, *, key: str, owner: str, etag: str, token: uuid.UUID, lease: timedelta) -> int:
-        """promoting → promoting with a new token: an ended lease, the same owner, the same bytes."""
+    def take_over(
+        self, *, key: str, owner: str, etag: str, token: uuid.UUID, lease: timedelta
+    ) -> int:
+        """promoting → promoting, a new token: an ended lease, the same owner, the same bytes."""
         return self.filter(
             key=key, owner=owner, etag=etag, state=State.PROMOTING, lease_until__lte=Now()
         ).update(token=token, lease_until=Now() + lease)
@@ -63,7 +65,10 @@ class MediaObjectQuerySet(models.QuerySet["MediaObject"]):
     def keep(self, keys: Iterable[str]) -> int:
         """deleting → attached: a field still refers to the key and no delete was sent (S4)."""
         return self.filter(key__in=list(keys), state=State.DELETING, deletes_sent=0).update(
-            state=State.ATTACHED, due_at=None, attempts=0
+            state=State.ATTACHED,
+            due_at=None,
+            attempts=0,
+            attached_at=Coalesce("attached_at", Now()),
         )
 
 
@@ -94,6 +99,7 @@ class MediaObject(models.Model):
     objects = MediaObjectQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "media object"
         constraints = [
             models.UniqueConstraint(fields=["key"], name="mediaobject_key_once"),
             models.CheckConstraint(
@@ -108,9 +114,7 @@ class MediaObject(models.Model):
             ),
             models.CheckConstraint(
                 name="mediaobject_due_while_leaving",
-                condition=models.Q(
-                    state__in=[State.DELETING, State.DELETED], due_at__isnull=False
-                )
+                condition=models.Q(state__in=[State.DELETING, State.DELETED], due_at__isnull=False)
                 | models.Q(state__in=[State.PROMOTING, State.ATTACHED], due_at=None),
             ),
         ]
@@ -125,6 +129,12 @@ class MediaObject(models.Model):
                 name="mediaobject_lease",
                 fields=["lease_until"],
                 condition=models.Q(lease_until__isnull=False),
+            ),
+            # Every step of an attach finds its rows by the token alone.
+            models.Index(
+                name="mediaobject_token",
+                fields=["token"],
+                condition=models.Q(token__isnull=False),
             ),
             models.Index(name="mediaobject_owner", fields=["owner", "state"]),
         ]
