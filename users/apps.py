@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class UsersConfig(AppConfig):
+    """Accounts, sign-ins and tokens."""
+
+    name = "users"
+    default_auto_field = "django.db.models.BigAutoField"
