@@ -3,9 +3,12 @@
 Loaded with ``-p`` in pytest.ini, since pytest-django reads the settings before any conftest.py.
 A value that the caller's environment already holds wins, so the same suite runs on PostgreSQL
 and Redis by ``DATABASE_URL`` and ``REDIS_URL``.
+
+``python -m local.test_environment COMMAND…`` runs a command, a type checker say, in it.
 """
 
 import os
+import sys
 
 DEFAULTS = {
     "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
@@ -26,3 +29,6 @@ os.environ["AWS_CONFIG_FILE"] = os.devnull
 os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 for name, value in DEFAULTS.items():
     os.environ.setdefault(name, value)
+
+if __name__ == "__main__":
+    os.execvp(sys.argv[1], sys.argv[1:])
