@@ -13,6 +13,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from sign_s3.signing import AddressingStyle
+
 
 @dataclass(frozen=True, slots=True)
 class Conf:
@@ -28,10 +30,13 @@ class Conf:
     endpoint_url: str | None = None
     #: Where clients reach the same S3; differs from `endpoint_url` in containers.
     public_endpoint_url: str | None = None
-    addressing_style: str = "auto"
+    addressing_style: AddressingStyle = "auto"
     default_acl: str = "bucket-owner-full-control"
     custom_domain: str | None = None
 
+    #: Dotted path of the authentication of signing alone, which should need no database; None takes
+    #: REST framework's default.
+    signing_authentication: str | None = None
     #: Life of a signed form (S6: at most 300).
     policy_seconds: int = 300
     #: Signed GET URLs are equal within a window and live a margin longer.

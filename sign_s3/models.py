@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Self
 
 from django.db import models
+from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
 from sign_s3.keys import MAX_KEY_LENGTH
@@ -33,6 +34,16 @@ class MediaObjectQuerySet(models.QuerySet["MediaObject"]):
     def holding(self, token: uuid.UUID) -> Self:
         """Rows being promoted under this lease token."""
         return self.filter(state=State.PROMOTING, token=token)
+
+    def claim(self, rows: "Iterable[MediaObject]", *, token: uuid.UUID, lease: timedelta) -> None:
+        """→ promoting, for every key that has no row yet; `holding` tells which ones.
+
+        In the order of the keys, so that two attempts at the same ones meet at the first.
+        """
+        ordered = sorted(rows, key=lambda row: row.key)
+        for row in ordered:
+            row.state, row.token, row.lease_until = State.PROMOTING, token, Now() + lease
+        self.bulk_create(ordered, ignore_conflicts=True)
 
     def take_over(
         self, *, key: str, owner: str, etag: str, token: uuid.UUID, lease: timedelta
@@ -56,19 +67,44 @@ class MediaObjectQuerySet(models.QuerySet["MediaObject"]):
             state=State.ATTACHED, token=None, lease_until=None, attached_at=Now()
         )
 
+    def expired(self, grace: timedelta) -> Self:
+        """Rows whose lease has been over for `grace`."""
+        return self.filter(state=State.PROMOTING, lease_until__lte=Now() - grace)
+
     def expire(self, grace: timedelta) -> int:
         """promoting → deleting, once a lease has been over for `grace`. Final."""
-        return self.filter(state=State.PROMOTING, lease_until__lte=Now() - grace).update(
+        return self.expired(grace).update(
             state=State.DELETING, token=None, lease_until=None, due_at=Now()
         )
 
+    def due(self, state: State) -> Self:
+        """Rows the sweep has something to do with now, the longest due first."""
+        return self.filter(state=state, due_at__lte=Now()).order_by("due_at")
+
     def keep(self, keys: Iterable[str]) -> int:
         """deleting → attached: a field still refers to the key and no delete was sent (S4)."""
+        return self.filter(
+            key__in=list(keys), state=State.DELETING, attempts=0, deletes_sent=0
+        ).update(
+            state=State.ATTACHED, due_at=None, attached_at=Coalesce("attached_at", Now())
+        )
+
+    def begin_delete(self, keys: Iterable[str], *, attempts: int, again_in: timedelta) -> int:
+        """Note that a delete is about to be sent, and when to try again if no answer is noted."""
+        return self.filter(key__in=list(keys), state=State.DELETING, attempts=attempts).update(
+            attempts=F("attempts") + 1, due_at=Now() + again_in
+        )
+
+    def first_delete_done(self, keys: Iterable[str], *, settle: timedelta) -> int:
+        """One delete answered; the second follows once anything in flight has settled."""
         return self.filter(key__in=list(keys), state=State.DELETING, deletes_sent=0).update(
-            state=State.ATTACHED,
-            due_at=None,
-            attempts=0,
-            attached_at=Coalesce("attached_at", Now()),
+            deletes_sent=1, attempts=0, due_at=Now() + settle
+        )
+
+    def second_delete_done(self, keys: Iterable[str], *, tombstone: timedelta) -> int:
+        """deleting → deleted. The row stays as a tombstone, so the key cannot come back (S8)."""
+        return self.filter(key__in=list(keys), state=State.DELETING, deletes_sent=1).update(
+            state=State.DELETED, deletes_sent=2, attempts=0, due_at=Now() + tombstone
         )
 
 
@@ -90,7 +126,9 @@ class MediaObject(models.Model):
     lease_until = models.DateTimeField(null=True)
     #: When the sweep next has something to do with a deleting or deleted row.
     due_at = models.DateTimeField(null=True)
+    #: Deletes begun since the last one that was answered. Above 0, one may have reached S3.
     attempts = models.PositiveSmallIntegerField(default=0)
+    #: Deletes that S3 answered: 0, 1 or 2.
     deletes_sent = models.PositiveSmallIntegerField(default=0)
 
     created_at = models.DateTimeField(db_default=Now())

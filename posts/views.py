@@ -1,0 +1,87 @@
+"""The feed, a user's wall, and single posts."""
+
+from django.db import models
+from django.utils.dateparse import parse_datetime
+from rest_framework.exceptions import NotFound
+from rest_framework.generics import (
+    ListAPIView,
+    ListCreateAPIView,
+    RetrieveUpdateDestroyAPIView,
+    get_object_or_404,
+)
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticatedOrReadOnly
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from posts.models import Post
+from posts.serializers import PostSerializer
+from users.models import User
+
+
+class NewestFirst(CursorPagination):
+    """Pages of twenty unless ``?limit=`` asks for up to a hundred."""
+
+    ordering = ("-created_at", "-id")
+    page_size = 20
+    page_size_query_param = "limit"
+    max_page_size = 100
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """The cursor, or a 404 for one that is not ours: its position goes into a query."""
+        cursor = super().decode_cursor(request)
+        if cursor is not None and cursor.position is not None:
+            try:
+                valid = parse_datetime(cursor.position) is not None
+            except ValueError:
+                valid = False
+            if not valid:
+                raise NotFound(self.invalid_cursor_message)
+        return cursor
+
+
+class IsAuthorOrReadOnly(BasePermission):
+    """Only the author changes or deletes a post."""
+
+    def has_object_permission(self, request: Request, view: APIView, obj: Post) -> bool:
+        return request.method in SAFE_METHODS or obj.author_id == request.user.pk
+
+
+class PostsView:
+    """What every list and single post starts from."""
+
+    serializer_class = PostSerializer
+    permission_classes = [IsAuthenticatedOrReadOnly, IsAuthorOrReadOnly]
+    pagination_class = NewestFirst
+    request: Request
+
+    def get_queryset(self) -> models.QuerySet[Post]:
+        return (
+            Post.objects.visible_to(self.request.user.pk)
+            .select_related("author")
+            .prefetch_related("images")
+        )
+
+
+class FeedView(PostsView, ListCreateAPIView[Post]):
+    """Everybody's posts, newest first; and new ones."""
+
+    def get_queryset(self) -> models.QuerySet[Post]:
+        posts = super().get_queryset()
+        if author := self.request.query_params.get("author"):
+            posts = posts.filter(author_id=author)
+        return posts
+
+
+class PostView(PostsView, RetrieveUpdateDestroyAPIView[Post]):
+    """One post. A private one exists for its author alone."""
+
+    http_method_names = ["get", "head", "options", "patch", "delete"]
+
+
+class WallView(PostsView, ListAPIView[Post]):
+    """One user's posts."""
+
+    def get_queryset(self) -> models.QuerySet[Post]:
+        author = get_object_or_404(User, pk=self.kwargs["user_id"], is_active=True)
+        return super().get_queryset().filter(author=author)

@@ -1,0 +1,58 @@
+"""The signing endpoint: parse, call the service, respond."""
+
+from typing import Any
+
+from django.utils.module_loading import import_string
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from sign_s3.api.errors import translated
+from sign_s3.api.serializers import FormSerializer, RollbackSerializer, SigningSerializer
+from sign_s3.api.throttling import SignedKeysThrottle
+from sign_s3.conf import conf
+from sign_s3.destinations import KIB
+from sign_s3.services.issue import issue
+from sign_s3.services.rollback import rollback
+
+
+class SignS3View(APIView):
+    """Sign forms to upload with, and take uploads back."""
+
+    max_body = 16 * KIB
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        """Signing trusts the token alone, so that it needs no database; nothing else does."""
+        if getattr(self.request, "method", None) == "POST" and conf().signing_authentication:
+            return [import_string(conf().signing_authentication)()]
+        return super().get_authenticators()
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        return [SignedKeysThrottle()] if self.request.method == "POST" else []
+
+    @extend_schema(request=SigningSerializer, responses={201: FormSerializer(many=True)})
+    def post(self, request: Request) -> Response:
+        """Answer with presigned POSTs for new keys, `number` of them."""
+        wanted = SigningSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        with translated():
+            forms = issue(owner=str(request.user.pk), **wanted.validated_data)
+        return Response([form._asdict() for form in forms], status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        request=RollbackSerializer,
+        parameters=[OpenApiParameter("key", str, description="For clients without DELETE bodies.")],
+        responses={204: None},
+    )
+    def delete(self, request: Request) -> Response:
+        """Roll unattached uploads back."""
+        data: Any = request.data or request.query_params.dict()
+        unwanted = RollbackSerializer(data=data)
+        unwanted.is_valid(raise_exception=True)
+        with translated():
+            rollback(owner=str(request.user.pk), uploads=unwanted.validated_data)
+        return Response(status=status.HTTP_204_NO_CONTENT)

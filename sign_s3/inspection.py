@@ -1,0 +1,183 @@
+"""What an upload must be before a record may claim it.
+
+One ranged GET of the incoming object's head answers every question here: who sent it, what it claims
+to be, how large it is, and whether its bytes agree. Nothing is decoded: a picture's size is read from
+its header, so a decompression bomb costs no more than a thumbnail.
+
+A deployment adds checks of its own (a virus scanner, a moderation call) to
+``SIGN_S3["inspectors"]``, dotted paths of callables taking an `Incoming`. One that raises `Refused`
+refuses the upload; one that raises `InspectorUnavailable` lets the client try again later.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import filetype
+import imagesize
+from django.utils.module_loading import import_string
+
+from sign_s3.bucket import Bucket, NoSuchKey, ObjectInfo
+from sign_s3.conf import conf
+from sign_s3.destinations import KIB, Destination
+from sign_s3.keys import object_key, parse_key
+
+#: A large EXIF block puts a JPEG's dimensions far past the first few KiB.
+HEAD_LENGTH: Final = 256 * KIB
+OWNER_METADATA: Final = "userid"
+
+# What makes a browser, an archiver or an interpreter take a picture for a program.
+_ACTIVE_CONTENT: Final = (
+    b"<script",
+    b"<!doctype",
+    b"<html",
+    b"<iframe",
+    b"<body ",
+    b"<svg xmlns",
+    b"<?php ",
+    b"javascript:",
+)
+_PDF_HEADER_WITHIN: Final = 1024
+_ZIP_END: Final = b"PK\x05\x06"
+_ZIP_END_LENGTH: Final = 22
+
+
+class Refused(Exception):
+    """The upload may not be attached. ``code`` is for programs, ``detail`` for people."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class InspectorUnavailable(Exception):
+    """An inspector could not decide now; the client may send the same request again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An upload as inspectors see it. ``head`` is its first `HEAD_LENGTH` bytes."""
+
+    key: str
+    owner: str
+    destination: Destination
+    bucket: Bucket
+    info: ObjectInfo
+    head: bytes
+
+    def read(self, start: int, length: int) -> bytes:
+        """More of the object; `Refused` if it is no longer the one whose head was read."""
+        body, info = self.bucket.read_range(object_key(self.key), start, length)
+        if info.etag != self.info.etag:
+            raise Refused("changed", "The upload changed while it was being inspected.")
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """An upload that may be claimed, for as long as its ETag stays what it is."""
+
+    key: str
+    etag: str
+    size: int
+    content_type: str
+    width: int | None
+    height: int | None
+
+
+
+def inspect(*, bucket: Bucket, key: str, owner: str, destination: Destination) -> Inspected:
+    """Read the head of an incoming object and put every question to it.
+
+    Raises `Refused` for an upload that is missing, another's or not what it says, and the bucket's
+    own exceptions when S3 cannot answer.
+    """
+    try:
+        head, info = bucket.read_range(object_key(key), 0, HEAD_LENGTH)
+    except NoSuchKey as exc:
+        raise Refused("not_uploaded", "Nothing has been uploaded under this key.") from exc
+    upload = Incoming(key, owner, destination, bucket, info, head)
+    check_owner(upload)
+    check_declared(upload)
+    for inspector in _inspectors(conf().inspectors):
+        inspector(upload)
+    width, height = _dimensions(upload) or (None, None)
+    return Inspected(key, info.etag, info.size, info.content_type, width, height)
+
+
+def check_owner(upload: Incoming) -> None:
+    """S3: the caller is the one the form was signed for. A stranger learns nothing else."""
+    if upload.info.metadata.get(OWNER_METADATA) != upload.owner:
+        raise Refused("not_uploaded", "Nothing has been uploaded under this key.")
+
+
+def check_declared(upload: Incoming) -> None:
+    """Type, extension and size are the destination's. The policy pinned them; this reads them back."""
+    destination, info = upload.destination, upload.info
+    extension = destination.types.get(info.content_type)
+    if extension is None or extension != parse_key(upload.key).extension:
+        raise Refused("wrong_type", f"{info.content_type} is not what this key was signed for.")
+    if info.size < destination.min_size:
+        raise Refused("too_small", f"The upload has {info.size} bytes.")
+    if info.size > destination.max_size:
+        raise Refused("too_large", f"The upload has {info.size} bytes.")
+
+
+def check_signature(upload: Incoming) -> None:
+    """The first bytes are of the declared type, and nothing in the head is a program."""
+    if filetype.guess_mime(upload.head) != upload.info.content_type:
+        raise Refused(
+            "content_mismatch", f"The file's first bytes are not {upload.info.content_type}."
+        )
+    if not upload.info.content_type.startswith(("image/", "video/")):
+        return
+    lowered = upload.head.lower()
+    if (
+        any(mark in lowered for mark in _ACTIVE_CONTENT)
+        or b"%pdf-" in lowered[:_PDF_HEADER_WITHIN]
+        or _ends_as_zip(upload)
+    ):
+        raise Refused("polyglot", "The file is a picture or video and something else besides.")
+
+
+def check_dimensions(upload: Incoming) -> None:
+    """A raster image says how large it is, and that is plausible."""
+    if not upload.info.content_type.startswith("image/"):
+        return
+    dimensions = _dimensions(upload)
+    if dimensions is None:
+        raise Refused("no_dimensions", "The image ends before it says how large it is.")
+    width, height = dimensions
+    limits = conf()
+    if max(width, height) > limits.max_side or width * height > limits.max_pixels:
+        raise Refused("too_many_pixels", f"The image is {width} × {height} pixels.")
+
+
+def _dimensions(upload: Incoming) -> tuple[int, int] | None:
+    """Width and height in pixels from an image's header, or None where there is none."""
+    if not upload.info.content_type.startswith("image/"):
+        return None
+    try:
+        width, height = imagesize.get(io.BytesIO(upload.head))
+    except Exception:  # noqa: BLE001 - whatever a hostile header does to the parser, it is no image
+        return None
+    return (width, height) if width > 0 and height > 0 else None
+
+
+def _ends_as_zip(upload: Incoming) -> bool:
+    """Whether a whole file in the head ends in a ZIP directory, as a JAR behind a picture does."""
+    if upload.info.size > len(upload.head):
+        return False
+    end = upload.head.rfind(_ZIP_END)
+    if end < 0 or len(upload.head) - end < _ZIP_END_LENGTH:
+        return False
+    comment = int.from_bytes(upload.head[end + 20 : end + 22], "little")
+    return end + _ZIP_END_LENGTH + comment == len(upload.head)
+
+
+@cache
+def _inspectors(paths: tuple[str, ...]) -> tuple[Callable[[Incoming], None], ...]:
+    return tuple(import_string(path) for path in paths)

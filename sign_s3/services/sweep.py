@@ -1,0 +1,175 @@
+"""Sweep: the one place that deletes from the media bucket.
+
+    expire    leases that have been over for the grace period: promoting → deleting
+    delete    due rows, up to 1,000 a call; first and, after settling, a second time → deleted
+    purge     tombstones past their time
+
+Any number of sweeps may run at once and any may be killed anywhere. A batch is taken in one short
+transaction that skips rows another sweep is taking, puts back what a field still refers to, and notes
+that a delete is about to be sent; S3 is called after it committed; each key's answer is noted after
+that. What was sent but never noted is sent again.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from itertools import groupby
+from typing import Final, Self
+
+from django.db import connections, router, transaction
+
+from sign_s3.bucket import BucketException
+from sign_s3.conf import conf
+from sign_s3.fields import references
+from sign_s3.keys import object_key
+from sign_s3.models import MediaObject, State
+from sign_s3.storage import media_bucket
+
+logger = logging.getLogger(__name__)
+
+#: DeleteObjects takes no more (docs.aws.amazon.com, "DeleteObjects").
+BATCH: Final = 1000
+FIRST_RETRY: Final = timedelta(seconds=10)
+LONGEST_RETRY: Final = timedelta(hours=1)
+#: A sweep that would delete more files than this, and more than half of all, asks a person first.
+IMPLAUSIBLE: Final = 10_000
+
+
+class ImplausibleSweep(Exception):
+    """So much is due for deletion that somebody should look before it goes."""
+
+
+@dataclass(slots=True)
+class Swept:
+    """What one run did, in rows."""
+
+    expired: int = 0
+    deleted: int = 0
+    confirmed: int = 0
+    kept: int = 0
+    failed: int = 0
+    purged: int = 0
+
+    def __add__(self, other: Self) -> "Swept":
+        return Swept(
+            *(getattr(self, field.name) + getattr(other, field.name) for field in fields(self))
+        )
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, field.name) for field in fields(self))
+
+
+def sweep(
+    *, force: bool = False, on_batch: Callable[[Swept], None] = lambda _: None
+) -> Swept:
+    """Do everything that is due and return what was done. ``on_batch`` is told the sum so far.
+
+    Raises `ImplausibleSweep` before any delete unless ``force``, and the bucket's exceptions when S3
+    cannot be reached; what was taken then comes up again by itself.
+    """
+    done = Swept(expired=MediaObject.objects.expire(conf().lease_grace))
+    if not force:
+        check_plausible()
+    while batch := _take():
+        swept = _delete(batch)
+        done += swept
+        on_batch(done)
+        if swept.failed == len(batch):
+            break  # S3 is not there; what is due stays due, and the rest untouched
+    done.purged = _purge()
+    return done
+
+
+def due() -> Swept:
+    """What a run would do now, changing nothing."""
+    rows = MediaObject.objects
+    deletions = rows.due(State.DELETING)
+    return Swept(
+        expired=rows.expired(conf().lease_grace).count(),
+        deleted=deletions.filter(deletes_sent=0).count(),
+        confirmed=deletions.filter(deletes_sent=1).count(),
+        purged=rows.due(State.DELETED).count(),
+    )
+
+
+def check_plausible() -> None:
+    """Raise `ImplausibleSweep` if files due outnumber those in use, and are many.
+
+    Both looks stop counting at a bound that follows the due rows, not the table.
+    """
+    number = MediaObject.objects.due(State.DELETING).filter(deletes_sent=0, attempts=0).count()
+    if number <= IMPLAUSIBLE:
+        return
+    in_use = MediaObject.objects.filter(state=State.ATTACHED).values("pk")[:number].count()
+    if in_use < number:
+        raise ImplausibleSweep(
+            f"{number} files are due for deletion and only {in_use} would stay. "
+            "If that is right, run it once with --force."
+        )
+
+
+def _take() -> list[MediaObject]:
+    """Up to `BATCH` due rows whose delete we now have to send; others will leave them alone."""
+    connection = connections[router.db_for_write(MediaObject)]
+    with transaction.atomic(using=connection.alias, durable=True):
+        while rows := list(
+            MediaObject.objects.due(State.DELETING).select_for_update(
+                skip_locked=connection.features.has_select_for_update_skip_locked
+            )[:BATCH]
+        ):
+            wanted = _put_back(rows)
+            rows = [row for row in rows if row.key not in wanted]
+            for attempts, group in groupby(
+                sorted(rows, key=lambda row: row.attempts), key=lambda row: row.attempts
+            ):
+                MediaObject.objects.begin_delete(
+                    [row.key for row in group], attempts=attempts, again_in=_backoff(attempts)
+                )
+            if rows:
+                return rows
+    return []
+
+
+def _put_back(rows: Sequence[MediaObject]) -> set[str]:
+    """Return to attached what a field still refers to, as long as no delete can have been sent."""
+    untouched = [row.key for row in rows if row.attempts == 0 and row.deletes_sent == 0]
+    wanted = references(untouched)
+    if wanted:
+        MediaObject.objects.keep(wanted)
+        for key in sorted(wanted):
+            logger.error("a record still refers to %s, which was to be deleted; it stays", key)
+    return wanted
+
+
+def _delete(rows: Sequence[MediaObject]) -> Swept:
+    try:
+        results = media_bucket().delete_many([object_key(row.key) for row in rows])
+    except BucketException:
+        logger.warning("deleting %d files failed; they stay due", len(rows), exc_info=True)
+        return Swept(failed=len(rows))
+    answered = {row.key: row for row in rows if results[object_key(row.key)] is None}
+    first = [key for key, row in answered.items() if row.deletes_sent == 0]
+    second = [key for key, row in answered.items() if row.deletes_sent == 1]
+    for row in rows:
+        if row.key not in answered:
+            logger.warning("deleting %s failed: %s", row.key, results[object_key(row.key)])
+    return Swept(
+        deleted=MediaObject.objects.first_delete_done(first, settle=conf().settle),
+        confirmed=MediaObject.objects.second_delete_done(second, tombstone=conf().tombstone),
+        failed=len(rows) - len(answered),
+    )
+
+
+def _backoff(attempts: int) -> timedelta:
+    """Twice as long after each failure, and half of it at random so that a crowd spreads out."""
+    longest = min(FIRST_RETRY * 2 ** min(attempts, 20), LONGEST_RETRY)
+    return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
+
+
+def _purge() -> int:
+    purged = 0
+    while keys := list(MediaObject.objects.due(State.DELETED).values_list("pk", flat=True)[:BATCH]):
+        purged += MediaObject.objects.filter(pk__in=keys, state=State.DELETED).delete()[0]
+    return purged
