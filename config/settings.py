@@ -3,6 +3,7 @@
 What is missing or malformed stops the process with the variable's name. No app is imported here.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -25,6 +26,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1"] if 
 HTTPS = env.bool("HTTPS", default=True)
 
 INSTALLED_APPS = [
+    "config.apps.ProjectConfig",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -41,13 +43,17 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "config.middleware.CorsMiddleware",
+    "config.middleware.ApiMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "config.middleware.AdminSessionMiddleware",
+    "config.middleware.AdminCsrfViewMiddleware",
+    "config.middleware.AdminAuthenticationMiddleware",
+    "config.middleware.AdminMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+# W003 looks for Django's CSRF middleware by name; ours is that very class, for the admin's pages.
+SILENCED_SYSTEM_CHECKS = ["security.W003"]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
@@ -70,6 +76,26 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ---------------------------------------------------------------- transport and browsers
+
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=HTTPS)
+# Load balancers ask for these from inside, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=365 * 24 * 3600 if HTTPS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=HTTPS)
+SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=HTTPS)
+#: "HTTP_X_FORWARDED_PROTO,https" behind a proxy that ends TLS and always sets that header. Off by
+#: default: without such a proxy any client could set it.
+SECURE_PROXY_SSL_HEADER = env.tuple("SECURE_PROXY_SSL_HEADER", default=None)
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+#: Web origins that may call the API from a browser, scheme://host[:port] each.
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 
 # ---------------------------------------------------------------- the database
 
@@ -105,7 +131,9 @@ STORAGES = {
     "default": {"BACKEND": "sign_s3.storage.MediaStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-SIGN_S3: dict[str, object] = {}
+SIGN_S3: dict[str, object] = {
+    "signing_authentication": "users.authentication.StatelessTokenAuthentication",
+}
 
 # ---------------------------------------------------------------- the API
 
@@ -125,9 +153,84 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["sign_s3.api.parsers.GuardedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "config.exceptions.exception_handler",
+    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
+    # The answer's format follows from the endpoint alone; ?format= is no part of the contract.
+    "URL_FORMAT_OVERRIDE": None,
+    #: Proxies in front of this service, each of which appends to X-Forwarded-For. 0: none is
+    #: trusted, and the header is not looked at.
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
+    #: Comma-separated windows. A signed key costs one, and so does each attempt at the others.
+    "DEFAULT_THROTTLE_RATES": {
+        "signed_keys": env.str("RATE_SIGNED_KEYS", default="300/min, 5000/day"),
+        "token_address": env.str("RATE_TOKEN_ADDRESS", default="20/min, 300/day"),
+        "token_account": env.str("RATE_TOKEN_ACCOUNT", default="5/min, 50/day"),
+        "sign_up": env.str("RATE_SIGN_UP", default="5/min, 30/day"),
+        "password_reset": env.str("RATE_PASSWORD_RESET", default="5/min, 20/day"),
+    },
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "TEST_REQUEST_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
+#: `users.tokens` says what the tokens hold.
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": SECRET_KEY,
+}
+#: Whose tokens are accepted besides our own, a JSON list; `users.issuers` says of what.
+TOKEN_ISSUERS = env.json("TOKEN_ISSUERS", default=[])
+DRF_STANDARDIZED_ERRORS = {"EXCEPTION_HANDLER_CLASS": "config.exceptions.ExceptionHandler"}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Sign S3",
+    "DESCRIPTION": "Direct uploads from phones and browsers to S3.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "POSTPROCESSING_HOOKS": ["drf_standardized_errors.openapi_hooks.postprocess_schema_enums"],
+}
+#: Where rate limits are counted for all processes. Without it each worker counts for itself.
 REDIS_URL = env.str("REDIS_URL", default=None)
+
+# ---------------------------------------------------------------- mail
+
+vars().update(
+    env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost:25")
+)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="noreply@localhost")
+PASSWORD_RESET_TIMEOUT = 3600
+#: The page of the app that takes a reset; {uid} and {token} are filled in. Without it the mail
+#: holds the two as they are.
+PASSWORD_RESET_URL = env.str("PASSWORD_RESET_URL", default=None)
+
+# ---------------------------------------------------------------- logs
+
+#: Values that must never be printed, wherever they turn up.
+SECRETS = [
+    SECRET_KEY,
+    AWS_SECRET_ACCESS_KEY,
+    AWS_SESSION_TOKEN,
+    DATABASE.get("PASSWORD"),
+    vars()["EMAIL_HOST_PASSWORD"],
+]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "config.logging.JSONFormatter", "secrets": SECRETS}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        # Whatever LOG_LEVEL says: when debugging they print SQL parameters and signatures.
+        "django.db.backends": {"level": "WARNING"},
+        "boto3": {"level": "WARNING"},
+        "botocore": {"level": "WARNING"},
+        "s3transfer": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},
+    },
+}
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.logging.ReporterFilter"

@@ -2,13 +2,17 @@
 
 Loaded with ``-p`` in pytest.ini, since pytest-django reads the settings before any conftest.py.
 A value that the caller's environment already holds wins, so the same suite runs on PostgreSQL
-and Redis by ``DATABASE_URL`` and ``REDIS_URL``.
+and Redis by ``DATABASE_URL`` and ``REDIS_URL``. It also installs the app whose models the tests of
+``sign_s3`` use, so that the settings need not know of it.
 
 ``python -m local.test_environment COMMAND…`` runs a command, a type checker say, in it.
 """
 
 import os
 import sys
+from collections.abc import Generator
+
+import pytest
 
 DEFAULTS = {
     "SECRET_KEY": "only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
@@ -20,6 +24,11 @@ DEFAULTS = {
     "AWS_STORAGE_BUCKET_NAME": "test-media",
     "AWS_INCOMING_BUCKET_NAME": "test-incoming",
     "EMAIL_URL": "memorymail://",
+    # All tests call from one address. Those of the limits set their own.
+    "RATE_TOKEN_ADDRESS": "1000000/min",
+    "RATE_TOKEN_ACCOUNT": "1000000/min",
+    "RATE_SIGN_UP": "1000000/min",
+    "RATE_PASSWORD_RESET": "1000000/min",
 }
 
 # A developer's own .env and AWS profile must not leak into the tests.
@@ -29,6 +38,17 @@ os.environ["AWS_CONFIG_FILE"] = os.devnull
 os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 for name, value in DEFAULTS.items():
     os.environ.setdefault(name, value)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests() -> Generator[None, object, object]:
+    """As a wrapper this runs before pytest-django sets Django up."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from django.conf import settings  # noqa: PLC0415
+
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "sign_s3.tests.app"]
+    return (yield)
+
 
 if __name__ == "__main__":
     os.execvp(sys.argv[1], sys.argv[1:])

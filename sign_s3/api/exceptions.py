@@ -3,22 +3,26 @@
 A number of seconds in `wait` becomes the answer's Retry-After.
 """
 
+from typing import Any
+
 from rest_framework import status
 from rest_framework.exceptions import APIException
 
 
-class _Retryable(APIException):
+class Retryable(APIException):
+    """An answer that may differ in `retry_after` seconds."""
+
     wait: int | None = None
 
     def __init__(
-        self, detail: str | None = None, code: str | None = None, *, retry_after: int | None = None
+        self, detail: Any = None, code: str | None = None, *, retry_after: int | None = None
     ) -> None:
         super().__init__(detail, code)
         if retry_after is not None:
             self.wait = retry_after
 
 
-class Conflict(_Retryable):
+class Conflict(Retryable):
     """409: right in itself, but not in the state things are in. Retry-After if that may change."""
 
     status_code = status.HTTP_409_CONFLICT
@@ -26,7 +30,7 @@ class Conflict(_Retryable):
     default_code = "conflict"
 
 
-class ServiceUnavailable(_Retryable):
+class ServiceUnavailable(Retryable):
     """503 with Retry-After: something this service leans on cannot be reached."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE

@@ -23,7 +23,7 @@ class StrictCharField(serializers.CharField):
         if isinstance(data, str) or data is None or data is serializers.empty:
             return super().run_validation(data)
         # CharField.run_validation would first call str() on whatever was sent.
-        self.fail("invalid")
+        return self.fail("invalid")
 
 
 class StrictEmailField(StrictCharField, serializers.EmailField):

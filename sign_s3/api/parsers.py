@@ -74,9 +74,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as exc:
         raise ParseError("The body is not UTF-8.", "invalid_unicode") from exc
     except json.JSONDecodeError as exc:
-        raise ParseError(
-            f"Not JSON: {exc.msg} at character {exc.pos}.", "invalid_json"
-        ) from exc
+        raise ParseError(f"Not JSON: {exc.msg} at character {exc.pos}.", "invalid_json") from exc
     if type(data) is not dict:
         _refuse("not_an_object", "The body must be a JSON object.")
     if b"\\u" in body:

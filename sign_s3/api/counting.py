@@ -1,0 +1,189 @@
+"""Counters of fixed windows: on Redis for all processes together, or in this process alone.
+
+Windows of n seconds begin at multiples of n since the epoch. A counter's window is part of its
+name, so an old one is never reset, only forgotten.
+"""
+
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+from redis.retry import Retry
+
+log = logging.getLogger(__name__)
+
+#: Seconds Redis may take to connect or answer, and for how long it is left alone after it failed.
+#: While it is, requests are not held up, so a Redis that hangs costs a worker one wait in 5 s.
+REDIS_TIMEOUT: Final = 0.25
+REDIS_PAUSE: Final = 5.0
+#: Counters of one window length a process holds by name, and those that the rest share.
+MAX_NAMED: Final = 100_000
+SHARED: Final = 4096
+
+
+class Window(NamedTuple):
+    """At most `limit` units in each `seconds`."""
+
+    name: str
+    limit: int
+    seconds: int
+
+
+#: What is left of each window after the charge, and in how many seconds the window ends.
+Left = Sequence[tuple[int, int]]
+
+
+class Counter(Protocol):
+    def charge(self, subject: str, windows: Sequence[Window], cost: int) -> tuple[bool, Left]:
+        """Charge `cost` to every window of `subject`, or to none if one of them cannot bear it."""
+
+
+class LocalCounter:
+    """Counters of this process, safe between its threads.
+
+    Memory is bounded: a window's counters go all at once when it ends, and past `MAX_NAMED` new
+    subjects share `SHARED` counters by hash. Sharing makes a limit tighter; throwing a live counter
+    away would lift it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        # window length -> (the window's number, subject or shared slot -> used)
+        self._counts: dict[int, tuple[int, dict[str | int, int]]] = {}
+
+    def charge(self, subject: str, windows: Sequence[Window], cost: int) -> tuple[bool, Left]:
+        now = int(self._clock())
+        with self._lock:
+            found = [self._find(subject, window.seconds, now) for window in windows]
+            free = [
+                window.limit - counts.get(name, 0)
+                for window, (counts, name) in zip(windows, found, strict=True)
+            ]
+            allowed = min(free) >= cost
+            if allowed:
+                for counts, name in found:
+                    counts[name] = counts.get(name, 0) + cost
+        spent = cost if allowed else 0
+        return allowed, [
+            (left - spent, window.seconds - now % window.seconds)
+            for window, left in zip(windows, free, strict=True)
+        ]
+
+    def _find(self, subject: str, seconds: int, now: int) -> tuple[dict[str | int, int], str | int]:
+        number, counts = self._counts.get(seconds, (-1, {}))
+        if number != now // seconds:
+            counts = {}
+            self._counts[seconds] = now // seconds, counts
+        if subject in counts or len(counts) < MAX_NAMED:
+            return counts, subject
+        return counts, hash(subject) % SHARED
+
+
+class RedisCounter:
+    """Counters that all processes share, by one script, so in one trip and exactly.
+
+    The script looks before it charges, with nothing in between: of concurrent requests exactly
+    `limit` units are granted. Counting first and giving back what was too much would be one trip
+    more for refused requests, and would refuse others that still fit meanwhile. The windows are
+    those of Redis' clock, so it does not matter that the workers' differ.
+
+    The braces keep one subject's counters on one node of a cluster.
+    """
+
+    SCRIPT: Final = """
+        local now = tonumber(redis.call('TIME')[1])
+        local cost = tonumber(ARGV[1])
+        local answer, names, allowed = {now}, {}, 1
+        for i = 2, #ARGV, 2 do
+            local limit, seconds = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+            local name = KEYS[1] .. ':' .. seconds .. ':' .. math.floor(now / seconds)
+            local free = limit - tonumber(redis.call('GET', name) or 0)
+            if free < cost then allowed = 0 end
+            names[#names + 1] = {name, seconds}
+            answer[#answer + 1] = free
+        end
+        if allowed == 1 then
+            for i, each in ipairs(names) do
+                redis.call('INCRBY', each[1], cost)
+                redis.call('EXPIRE', each[1], each[2])
+                answer[i + 1] = answer[i + 1] - cost
+            end
+        end
+        answer[#answer + 1] = allowed
+        return answer
+    """
+
+    def __init__(self, url: str) -> None:
+        self._redis: Any = Redis.from_url(
+            url,
+            socket_timeout=REDIS_TIMEOUT,
+            socket_connect_timeout=REDIS_TIMEOUT,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._sha: str | None = None
+
+    def charge(self, subject: str, windows: Sequence[Window], cost: int) -> tuple[bool, Left]:
+        """As every Counter; `RedisError` if Redis does not answer."""
+        arguments: list[Any] = [1, f"rate:{{{subject}}}", cost]
+        for window in windows:
+            arguments += [window.limit, window.seconds]
+        now, *free, allowed = self._run(arguments)
+        return allowed == 1, [
+            (left, window.seconds - now % window.seconds)
+            for window, left in zip(windows, free, strict=True)
+        ]
+
+    def _run(self, arguments: list[Any]) -> list[int]:
+        if self._sha is not None:
+            try:
+                return self._redis.execute_command("EVALSHA", self._sha, *arguments)  # type: ignore[no-any-return]
+            except NoScriptError:  # Redis was restarted
+                self._sha = None
+        self._sha = self._redis.script_load(self.SCRIPT)
+        return self._redis.execute_command("EVALSHA", self._sha, *arguments)  # type: ignore[no-any-return]
+
+
+class SparedCounter:
+    """Redis' count, or the local one while Redis cannot be reached, which is logged."""
+
+    def __init__(self, shared: RedisCounter, local: LocalCounter) -> None:
+        self._shared = shared
+        self._local = local
+        self._paused_until = 0.0
+
+    def charge(self, subject: str, windows: Sequence[Window], cost: int) -> tuple[bool, Left]:
+        if time.monotonic() >= self._paused_until:
+            try:
+                return self._shared.charge(subject, windows, cost)
+            except RedisError as exc:
+                # A line a pause and thread at most. The text could name the URL: left out.
+                self._paused_until = time.monotonic() + REDIS_PAUSE
+                log.error(  # noqa: TRY400 - the trace would add nothing
+                    "rate limits are counted in this process alone for %d s, Redis: %s",
+                    REDIS_PAUSE,
+                    type(exc).__name__,
+                )
+        return self._local.charge(subject, windows, cost)
+
+
+@functools.cache
+def counter() -> Counter:
+    """This process's counter, by ``REDIS_URL``."""
+    local = LocalCounter()
+    url: str | None = getattr(settings, "REDIS_URL", None)
+    return SparedCounter(RedisCounter(url), local) if url else local
+
+
+@setting_changed.connect
+def _forget_counter(*, setting: str, **kwargs: Any) -> None:
+    if setting == "REDIS_URL":
+        counter.cache_clear()

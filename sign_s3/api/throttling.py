@@ -1,0 +1,166 @@
+"""Rate limits: fixed windows, exact, all of one subject's windows charged or none.
+
+    SignedKeysThrottle      keys signed, by user; a request costs as many as it asks for
+    TokenAddressThrottle    attempts to get a token, by client address
+    TokenAccountThrottle    attempts to get a token, by the account that is named
+    SignUpThrottle          accounts made, by client address
+    PasswordResetThrottle   reset mails asked for, by client address
+
+The limits are ``DEFAULT_THROTTLE_RATES`` by scope, like ``"300/min, 5000/day"``; `counting` counts.
+A request over any of its limits is charged to none of them. Answers carry ``RateLimit-Policy`` and
+``RateLimit`` (draft-ietf-httpapi-ratelimit-headers-10); a 429 carries Retry-After too.
+"""
+
+import functools
+import hashlib
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from sign_s3.api.counting import Window, counter
+
+_SECONDS: Final[Mapping[str, int]] = {"sec": 1, "min": 60, "hour": 3600, "day": 86400}
+_RATE: Final = re.compile(r"\s*([1-9][0-9]{0,8})/(sec|min|hour|day)\s*")
+#: Keys one request can ask for at most; what asks for more is refused, and costs one.
+_MOST_KEYS: Final = 10
+
+
+class WindowThrottle(BaseThrottle):
+    """Charges a request to its subject's windows, or answers 429 before any other throttle counts.
+
+    A refusal is raised at once: DRF would ask the remaining throttles first, so that somebody
+    refused by address could go on using up the attempts of an account.
+    """
+
+    scope: str
+
+    def subject(self, request: Request) -> str | None:
+        """Who is charged; None charges nobody."""
+        return client_address(request)
+
+    def cost(self, request: Request) -> int:
+        return 1
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        subject = self.subject(request)
+        if subject is None:
+            return True
+        windows, policy = limits(self.scope)
+        allowed, left = counter().charge(f"{self.scope}:{subject}", windows, self.cost(request))
+        view.headers["RateLimit-Policy"] = policy
+        view.headers["RateLimit"] = ", ".join(
+            [
+                f'"{window.name}";r={remaining};t={seconds}'
+                for window, (remaining, seconds) in zip(windows, left, strict=True)
+            ]
+        )
+        if not allowed:
+            wanted = self.cost(request)
+            full = [seconds for remaining, seconds in left if remaining < wanted]
+            view.throttled(request, max(full))
+        return True
+
+
+class SignedKeysThrottle(WindowThrottle):
+    """Keys signed by one user. A `number` that isn't one costs one key; validation refuses it."""
+
+    scope = "signed_keys"
+
+    def subject(self, request: Request) -> str | None:
+        return str(request.user.pk)
+
+    def cost(self, request: Request) -> int:
+        number = request.data.get("number")
+        return number if type(number) is int and 1 <= number <= _MOST_KEYS else 1
+
+
+class TokenAddressThrottle(WindowThrottle):
+    """Attempts to get a token from one address. List it before `TokenAccountThrottle`."""
+
+    scope = "token_address"
+
+
+class TokenAccountThrottle(WindowThrottle):
+    """Attempts to get a token for one account, known or not, whatever address they come from."""
+
+    scope = "token_account"
+
+    def subject(self, request: Request) -> str | None:
+        email = request.data.get("email")
+        if not isinstance(email, str):
+            return None  # validation refuses it
+        # A digest: an address typed by anyone, of any length, should not be found in Redis.
+        return hashlib.sha256(email.strip().casefold().encode()).hexdigest()[:32]
+
+
+class SignUpThrottle(WindowThrottle):
+    """Accounts made from one address."""
+
+    scope = "sign_up"
+
+
+class PasswordResetThrottle(WindowThrottle):
+    """Reset mails asked for from one address."""
+
+    scope = "password_reset"
+
+
+@functools.cache
+def limits(scope: str) -> tuple[tuple[Window, ...], str]:
+    """The windows of a scope and the RateLimit-Policy that announces them."""
+    rates: Mapping[str, Any] = api_settings.DEFAULT_THROTTLE_RATES
+    windows = []
+    for rate in str(rates.get(scope)).split(","):
+        match = _RATE.fullmatch(rate)
+        if match is None:
+            raise ImproperlyConfigured(
+                f"DEFAULT_THROTTLE_RATES[{scope!r}]: like '300/min, 5000/day', not {rate!r}"
+            )
+        windows.append(Window(match[2], int(match[1]), _SECONDS[match[2]]))
+    policy = ", ".join(f'"{each.name}";q={each.limit};w={each.seconds}' for each in windows)
+    return tuple(windows), policy
+
+
+@setting_changed.connect
+def _forget_limits(*, setting: str, **kwargs: Any) -> None:
+    if setting == "REST_FRAMEWORK":
+        limits.cache_clear()
+
+
+def client_address(request: Request) -> str:
+    """The address a client cannot choose: IPv4 as it is, IPv6 by its /64, which one line has whole.
+
+    ``NUM_PROXIES`` proxies each append to X-Forwarded-For the address they were called from, so
+    the client's is that many from the right; what stands left of it is the client's own invention.
+    """
+    remote = str(request.META.get("REMOTE_ADDR", ""))
+    proxies = api_settings.NUM_PROXIES or 0
+    forwarded = str(request.META.get("HTTP_X_FORWARDED_FOR", "")) if proxies else ""
+    hops = [hop for hop in map(_network, forwarded.split(",")[-proxies:]) if hop]
+    return hops[0] if hops else _network(remote) or remote
+
+
+def _network(text: str) -> str | None:
+    """An address, maybe with a port, as limits count it; None if it is none."""
+    bare = text.strip()
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(bare.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
