@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from sign_s3.keys import MAX_PATH_LENGTH, Key, is_path
+from sign_s3.keys import MAX_PATH_LENGTH, MEDIA_PREFIX, Key, is_path
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -65,6 +65,9 @@ class Destination:
                 f"path {self.path!r}: segments of A-Z a-z 0-9 _ - joined by /, optionally ending "
                 f"in %Y, %m or %d, at most {MAX_PATH_LENGTH} characters"
             )
+        if self.path.startswith(MEDIA_PREFIX):
+            # Keys may be given with or without it, so one below it twice would be ambiguous.
+            raise InvalidDestination(f"path {self.path!r}: {MEDIA_PREFIX} is added by itself")
         if not self.types:
             raise InvalidDestination(f"path {self.path!r}: no types")
         for mime, extension in self.types.items():

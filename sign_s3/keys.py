@@ -6,13 +6,13 @@
     extension   = "." and 2 to 5 lower-case letters or digits
     object key  = "media/" key
 
-Inside the code a key carries no media prefix; `object_key` and `bare_key` are the one place that adds
-and takes it. Everything is ASCII by grammar: S3 would take any UTF-8 (docs.aws.amazon.com, "Naming
-Amazon S3 objects"), but a key that needs no escaping anywhere cannot be escaped wrongly.
+Inside the code a key carries no media prefix; `object_key` and `bare_key` are the one place that
+adds and takes it. Everything is ASCII by grammar: S3 would take any UTF-8 (docs.aws.amazon.com,
+"Naming Amazon S3 objects"), but a key that needs no escaping anywhere cannot be escaped wrongly.
 """
 
+import os
 import re
-import uuid
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +34,12 @@ _KEY = re.compile(
 _PATH_ONLY = re.compile(_PATH, re.ASCII)
 _OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
+#: Every two digits of base 57, so that an id takes 11 divisions and not 22.
+_PAIRS: Final = [high + low for high in ALPHABET for low in ALPHABET]
+#: The six bits that RFC 9562 fixes in a version 4 UUID, and all the others.
+_VERSION_4: Final = 0x4 << 76 | 0b10 << 62
+_RANDOM_BITS: Final = (1 << 128) - 1 ^ (0xF << 76 | 0b11 << 62)
+
 
 class InvalidKey(ValueError):
     """The text is no key of this grammar."""
@@ -53,12 +59,18 @@ class Key:
 
 def new_id() -> str:
     """A random (version 4) UUID in shortuuid's alphabet, 22 characters."""
-    number = uuid.uuid4().int
-    characters = []
-    for _ in range(ID_LENGTH):
-        number, digit = divmod(number, 57)
-        characters.append(ALPHABET[digit])
-    return "".join(reversed(characters))
+    # uuid.uuid4().int, without the object around it: that costs more than the random bits do.
+    return encode_id(int.from_bytes(os.urandom(16), "big") & _RANDOM_BITS | _VERSION_4)
+
+
+def encode_id(number: int) -> str:
+    """A UUID's 128-bit number as shortuuid writes it: 22 digits of base 57."""
+    pairs = []
+    for _ in range(ID_LENGTH // 2):
+        number, pair = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[pair])
+    pairs.reverse()
+    return "".join(pairs)
 
 
 def parse_key(text: str) -> Key:
