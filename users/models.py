@@ -1,7 +1,7 @@
 """Accounts, the sign-ins of an account, and the people an outside issuer vouches for.
 
-    User ──┬── SignIn            one row per sign-in with this service's own tokens
-           └── OutsideIdentity   one row per (issuer, subject) of another issuer's tokens
+User ──┬── SignIn            one row per sign-in with this service's own tokens
+       └── OutsideIdentity   one row per (issuer, subject) of another issuer's tokens
 """
 
 import unicodedata
@@ -11,10 +11,16 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Lower, Now
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 
+from sign_s3.destinations import IMAGES, MIB, Destination
+from sign_s3.fields import UploadField
 from sign_s3.keys import ID_LENGTH, new_id
 
 MAX_NICKNAME_LENGTH = 40
+#: RFC 5321's longest path, less its brackets.
+MAX_EMAIL_LENGTH = 254
 #: Unicode categories that have no place in a name shown to others: controls, surrogates, private
 #: and unassigned code points, line and paragraph separators.
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -29,26 +35,31 @@ def validate_nickname(value: str) -> None:
         raise ValidationError("Use printable characters only.", code="unprintable")
 
 
+def validate_ascii(value: str) -> None:
+    """ASCII alone: case and look-alikes of other letters differ between databases and mail servers
+    (Django's CVE-2019-19844). An international domain can be written in Punycode.
+    """
+    if not value.isascii():
+        raise ValidationError("Use ASCII characters only.", code="not_ascii")
+
+
 class UserManager(BaseUserManager["User"]):
     """Finds users by their normalised email and creates them with a hashed password."""
 
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
-        """The one spelling an address is stored and looked up by.
-
-        Compatibility forms are folded first, so that no look-alike of a letter makes a second
-        account (Django's CVE-2019-19844).
-        """
-        return unicodedata.normalize("NFKC", email or "").strip().lower()
+        """The one spelling an address is stored and looked up by."""
+        return (email or "").strip().lower()
 
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(email=self.normalize_email(username))
 
     def create_user(
-        self, *, email: str, password: str | None = None, nickname: str, **fields: Any
+        self, *, email: str | None, password: str | None = None, nickname: str, **fields: Any
     ) -> "User":
         """An account; without a password nobody can sign in to it with one."""
-        user = self.model(email=self.normalize_email(email), nickname=nickname, **fields)
+        address = self.normalize_email(email) or None
+        user = self.model(email=address, nickname=nickname, **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -65,8 +76,16 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     id = models.CharField(primary_key=True, max_length=ID_LENGTH, default=new_id, editable=False)
     #: Null for a person of an outside issuer that vouches for no address of theirs.
-    email = models.EmailField(null=True)
+    email = models.EmailField(  # noqa: DJ001
+        null=True, max_length=MAX_EMAIL_LENGTH, validators=[validate_ascii]
+    )
     nickname = models.CharField(max_length=MAX_NICKNAME_LENGTH, validators=[validate_nickname])
+    profile_image = UploadField(
+        destination=Destination(
+            path="images/users/profiles/profile_", types=IMAGES, max_size=10 * MIB
+        ),
+        blank=True,
+    )
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -101,9 +120,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:
         """A save that changes the password ends the sign-ins, whoever changed it."""
-        new_password = self._password is not None and not self._state.adding
+        # Set by `set_password` until it is saved; a hash that is merely upgraded leaves it None.
+        raw_password: str | None = self._password  # type: ignore[attr-defined]
+        changed = raw_password is not None and not self._state.adding
         super().save(*args, **kwargs)
-        if new_password:
+        if changed:
             self.sign_ins.all().delete()
 
 
@@ -158,3 +179,9 @@ class OutsideIdentity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} at {self.issuer}"
+
+
+@receiver(pre_delete, sender=User)
+def refuse_tokens_from_before(*, instance: User, **_: object) -> None:
+    """However an account is deleted, an outside issuer's token from before does not reopen it."""
+    OutsideIdentity.objects.filter(user=instance).update(not_before=Now())

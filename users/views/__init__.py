@@ -1,0 +1,1 @@
+"""The endpoints: `accounts`, `sign_ins` (tokens included) and `passwords`."""
