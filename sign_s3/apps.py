@@ -1,4 +1,6 @@
 from django.apps import AppConfig
+from django.core import checks
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class SignS3Config(AppConfig):
@@ -7,3 +9,14 @@ class SignS3Config(AppConfig):
     name = "sign_s3"
     verbose_name = "Direct uploads"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from sign_s3.checks import check_declarations, check_settings, check_triggers
+        from sign_s3.triggers import install_after_migrate, suspend_before_migrate
+
+        # With this app as the sender: once a migrate, not once for each app.
+        pre_migrate.connect(suspend_before_migrate, sender=self)
+        post_migrate.connect(install_after_migrate, sender=self)
+        checks.register(check_settings)
+        checks.register(check_declarations, checks.Tags.models)
+        checks.register(check_triggers, checks.Tags.database)

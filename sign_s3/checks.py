@@ -1,0 +1,182 @@
+"""The system checks of this app as a whole; a field's own are `UploadField.check`. No network.
+
+E001 to E003   a field: no destination · not unique and null · max_length too short
+E004           two destinations that a path or a key could both belong to
+E005           a field's table in another database than the ledger
+E006           a setting is missing or unknown
+E007           one bucket for both purposes
+E008           ATOMIC_REQUESTS
+E009           another default storage
+E010           a database without release triggers of ours
+E011           release triggers that are not installed
+W012           a public domain and nothing public
+"""
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import storages
+from django.db import connections, router
+
+from sign_s3.conf import conf
+from sign_s3.destinations import Destination
+from sign_s3.fields import UploadField, catalogue, upload_fields
+from sign_s3.models import MediaObject
+from sign_s3.storage import MediaStorage
+from sign_s3.triggers import VENDORS, missing
+
+#: How many digits each date directive of a path stands for.
+_DIGITS: Final = {"%Y": 4, "%m": 2, "%d": 2}
+
+
+def check_settings(**_: Any) -> list[checks.CheckMessage]:
+    """Settings that would lose uploads, or keep none."""
+    return [
+        *_check_conf(),
+        *_check_atomic_requests(),
+        *_check_storage(),
+        *_check_vendor(),
+    ]
+
+
+def check_declarations(**_: Any) -> list[checks.CheckMessage]:
+    """The declared fields, seen together."""
+    fields = upload_fields()
+    return [*check_overlaps(fields), *check_databases(fields)]
+
+
+def check_triggers(
+    *, databases: Sequence[str] | None = None, **_: Any
+) -> list[checks.CheckMessage]:
+    """Whether the databases asked about have their release triggers (S4, F10)."""
+    return [
+        checks.Error(
+            f"Release triggers are missing in the database {alias!r}: "
+            f"{', '.join(str(trigger) for trigger in absent)}.",
+            hint="Run `manage.py migrate`, which installs them, and then `manage.py sweep "
+            "--audit` for what was dropped in the meantime.",
+            id="sign_s3.E011",
+        )
+        for alias in databases or ()
+        if (absent := missing(alias))
+    ]
+
+
+def check_overlaps(fields: Iterable[UploadField]) -> list[checks.CheckMessage]:
+    """Fields may share one destination, as heirs of an abstract model do, but not confuse two."""
+    declared = [(field, field.destination) for field in fields if field.destination is not None]
+    return [
+        checks.Error(
+            f"{later} and {earlier} declare different destinations for the same paths: "
+            f"{theirs.path!r} and {ours.path!r}.",
+            hint="Give each a path of its own, or both the same Destination.",
+            obj=later,
+            id="sign_s3.E004",
+        )
+        for (earlier, ours), (later, theirs) in itertools.combinations(declared, 2)
+        if ours != theirs and _confusable(ours, theirs)
+    ]
+
+
+def check_databases(fields: Iterable[UploadField]) -> list[checks.CheckMessage]:
+    """Triggers reach no other database, and no transaction spans two."""
+    ledger = router.db_for_write(MediaObject)
+    return [
+        checks.Error(
+            f"The table of {field} is written to the database {alias!r}, the ledger to {ledger!r}.",
+            hint="Route `sign_s3` and every model with an UploadField to the same database.",
+            obj=field,
+            id="sign_s3.E005",
+        )
+        for field in fields
+        if (alias := router.db_for_write(field.model)) != ledger
+    ]
+
+
+def _check_conf() -> list[checks.CheckMessage]:
+    try:
+        chosen = conf()
+    except ImproperlyConfigured as exc:
+        return [checks.Error(str(exc), hint="See `.env.example`.", id="sign_s3.E006")]
+    messages: list[checks.CheckMessage] = []
+    if chosen.incoming_bucket == chosen.media_bucket:
+        messages.append(
+            checks.Error(
+                "AWS_INCOMING_BUCKET_NAME and AWS_STORAGE_BUCKET_NAME are the same bucket.",
+                hint="A form posted again would replace served files, and the lifecycle rule of "
+                "the incoming bucket would delete them. Use two buckets.",
+                id="sign_s3.E007",
+            )
+        )
+    if chosen.custom_domain and not any(found.public for found in catalogue().values()):
+        messages.append(
+            checks.Warning(
+                "AWS_S3_CUSTOM_DOMAIN is set, but no destination is public.",
+                hint="Only files of Destination(public=True) are served by it, without a "
+                "signature; leave it out, or make one public.",
+                id="sign_s3.W012",
+            )
+        )
+    return messages
+
+
+def _check_atomic_requests() -> list[checks.CheckMessage]:
+    return [
+        checks.Error(
+            f"ATOMIC_REQUESTS is on for the database {alias!r}.",
+            hint="It would hold a transaction open, and its locks, while S3 copies files. "
+            "Use transaction.atomic() in the views that need it.",
+            id="sign_s3.E008",
+        )
+        for alias, options in settings.DATABASES.items()
+        if options.get("ATOMIC_REQUESTS")
+    ]
+
+
+def _check_storage() -> list[checks.CheckMessage]:
+    if isinstance(storages["default"], MediaStorage):
+        return []
+    return [
+        checks.Error(
+            "The default storage is not sign_s3.storage.MediaStorage.",
+            hint='STORAGES = {"default": {"BACKEND": "sign_s3.storage.MediaStorage"}, …}',
+            id="sign_s3.E009",
+        )
+    ]
+
+
+def _check_vendor() -> list[checks.CheckMessage]:
+    alias = router.db_for_write(MediaObject)
+    vendor = connections[alias].vendor
+    if vendor in VENDORS:
+        return []
+    return [
+        checks.Error(
+            f"The database {alias!r} is {vendor}, for which there are no release triggers.",
+            hint="Use PostgreSQL or SQLite; elsewhere replaced and deleted files would stay.",
+            id="sign_s3.E010",
+        )
+    ]
+
+
+def _confusable(one: Destination, other: Destination) -> bool:
+    """Whether clients would name both alike, or some expanded path belongs to both."""
+    if one.prefix == other.prefix:
+        return True
+    mine, yours = _shape(one.path), _shape(other.path)
+    return len(mine) == len(yours) and all(map(_meet, mine, yours))
+
+
+def _shape(path: str) -> str:
+    """The path with a `%` for each digit of its dates."""
+    return re.sub("%[Ymd]", lambda found: "%" * _DIGITS[found[0]], path)
+
+
+def _meet(mine: str, yours: str) -> bool:
+    """Whether two characters of shapes stand for a common one."""
+    return mine == yours or ({mine, yours} <= set("%0123456789") and "%" in {mine, yours})
