@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from django.conf import settings
 from django.core.signals import setting_changed
+from django.dispatch import receiver
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
@@ -183,7 +184,7 @@ def counter() -> Counter:
     return SparedCounter(RedisCounter(url), local) if url else local
 
 
-@setting_changed.connect
+@receiver(setting_changed)
 def _forget_counter(*, setting: str, **kwargs: Any) -> None:
     if setting == "REDIS_URL":
         counter.cache_clear()

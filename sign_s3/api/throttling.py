@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.dispatch import receiver
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
@@ -129,7 +130,7 @@ def limits(scope: str) -> tuple[tuple[Window, ...], str]:
     return tuple(windows), policy
 
 
-@setting_changed.connect
+@receiver(setting_changed)
 def _forget_limits(*, setting: str, **kwargs: Any) -> None:
     if setting == "REST_FRAMEWORK":
         limits.cache_clear()
