@@ -4,8 +4,9 @@ One monitor, one object store in memory and one gateway, all on the loopback int
 them as ``radosgw ceph-mon ceph-osd``. Up in about 15 s, 450 MB of memory; a stop loses everything.
 
 Where it answers differently from AWS: a bad signature is AccessDenied rather than
-SignatureDoesNotMatch, a policy signed for another region is taken, and ``x-amz-checksum-*`` form
-fields are not verified. It refuses all the same what our policies forbid.
+SignatureDoesNotMatch, a policy signed for another region is taken, ``x-amz-checksum-*`` form fields
+are not verified, and a signed PUT may carry ``x-amz-`` headers that were not signed. It refuses all
+the same what our policies forbid.
 """
 
 import secrets

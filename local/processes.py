@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+POLL_SECONDS: Final = 0.02
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -76,26 +77,45 @@ def spawn(name: str, command: Sequence[str], *, env: Mapping[str, str], log: Pat
     return Child(name, process, log)
 
 
-def run(name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path) -> None:
-    """Run a command to its end; `ProcessError`, with what it said last, unless it succeeded."""
+def run(
+    name: str,
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    tick: Callable[[], object] = bool,
+) -> None:
+    """Run a command to its end; `ProcessError`, with what it said last, unless it succeeded.
+
+    `tick` is called while it runs, and ends it by raising.
+    """
     child = spawn(name, command, env=env, log=log)
     try:
-        code = child.process.wait()
+        while child.running():
+            tick()
+            time.sleep(POLL_SECONDS)
     finally:
         child.stop()
-    if code != 0:
-        raise ProcessError(f"{name} ended with status {code}:\n{child.tail()}")
+    if child.process.returncode != 0:
+        raise ProcessError(f"{name} failed:\n{child.tail()}")
 
 
-def wait_until(ready: Callable[[], bool], child: Child, *, patience: float) -> None:
-    """Poll `ready` for up to `patience` seconds; `ProcessError` if the child ends or is late."""
+def wait_until(
+    ready: Callable[[], bool],
+    child: Child,
+    *,
+    patience: float,
+    tick: Callable[[], object] = bool,
+) -> None:
+    """Wait up to `patience` seconds for `ready`; `ProcessError` if the child ends or is late."""
     deadline = time.monotonic() + patience
     while not ready():
+        tick()
         if not child.running():
             raise ProcessError(f"{child.name} ended at its start:\n{child.tail()}")
         if time.monotonic() > deadline:
             raise ProcessError(f"{child.name} was not ready in {patience:g} s:\n{child.tail()}")
-        time.sleep(0.03)
+        time.sleep(POLL_SECONDS)
 
 
 def listening(port: int) -> bool:

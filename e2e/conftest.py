@@ -1,0 +1,159 @@
+"""Fixtures of real parts: an S3 that checks signatures, and the service on Granian beside it.
+
+    s3_server     → Store         an S3 with both buckets; ``--s3=ceph`` makes it Ceph's radosgw
+    s3            → S3Client      boto3 on it, the second opinion about what is stored
+    live_service  → LiveService   the service on a free port, migrated, its sweep running
+
+All last for the session, and so are shared by its tests: use keys and users of your own.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from e2e.databases import own_database
+from local import ceph, service
+from local.outside import missing
+from local.probe import require_policies
+from local.processes import Child, free_port, run, wait_until
+from local.s3 import MINISTACK, EmbeddedS3
+from local.store import Store
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+#: Limits are tested where they are counted; here they would stop the tests.
+_UNLIMITED = dict.fromkeys(
+    (
+        "RATE_SIGNED_KEYS",
+        "RATE_TOKEN_ADDRESS",
+        "RATE_TOKEN_ACCOUNT",
+        "RATE_SIGN_UP",
+        "RATE_PASSWORD_RESET",
+    ),
+    "1000000/min",
+)
+
+
+@dataclass(frozen=True)
+class LiveService:
+    """The service as its clients see it, and what a test may need to know behind its back."""
+
+    url: str
+    store: Store
+    env: dict[str, str]
+    children: tuple[Child, ...]
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command against the same database and buckets; what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            env=self.env,
+            cwd=service.BASE_DIR,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these tests on one worker, so that the servers are started once."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of the service's log with each test that failed against it."""
+    report = yield
+    live = getattr(item, "funcargs", {}).get("live_service")
+    if report.failed and isinstance(live, LiveService):
+        report.sections += [(f"log of {child.name}", child.tail(60)) for child in live.children]
+    return report
+
+
+@pytest.fixture(scope="session")
+def s3_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """An S3 that refuses forged forms, with the two buckets as `setup_buckets` makes them."""
+    state = tmp_path_factory.mktemp("s3")
+    server: EmbeddedS3 | ceph.RadosGateway
+    if request.config.getoption("s3") == "ceph":
+        if not ceph.installed():
+            missing("ceph", "Ceph's radosgw is not installed")
+        server = ceph.RadosGateway(state / "ceph", free_port())
+    else:
+        if not MINISTACK.exists():
+            missing("s3", "the embedded S3 is not installed: make .venv-s3")
+        server = EmbeddedS3(state, free_port())
+    try:
+        store = server.start()
+        run(
+            "setup_buckets",
+            [sys.executable, "manage.py", "setup_buckets", "--origin", "https://app.example"],
+            env=service.environment(store, secret_key=os.environ["SECRET_KEY"]),
+            log=state / "setup_buckets.log",
+        )
+        require_policies(store)
+        yield store
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(s3_server: Store) -> Iterator["S3Client"]:
+    """boto3 on the session's S3."""
+    client = boto3.client(
+        "s3",
+        aws_access_key_id=s3_server.access_key,
+        aws_secret_access_key=s3_server.secret_key,
+        region_name=s3_server.region,
+        endpoint_url=s3_server.endpoint_url,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def live_service(
+    s3_server: Store, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveService]:
+    """The real thing: Granian, a database of its own, the sweep; limits are out of the way."""
+    state = tmp_path_factory.mktemp("live")
+    port = free_port()
+    children: list[Child] = []
+    with own_database(state) as database_url:
+        env = service.environment(
+            s3_server,
+            secret_key=os.environ["SECRET_KEY"],
+            overrides={**_UNLIMITED, "DATABASE_URL": database_url},
+        )
+        try:
+            command = [sys.executable, "-m", "local.prepare"]
+            for origin in service.origins(port):
+                command += ["--origin", origin]
+            run("the preparation", command, env=env, log=state / "prepare.log")
+            web = service.serve(env, port=port, workers=1, log=state / "service.log")
+            children.append(web)
+            children.append(service.sweep(env, log=state / "sweep.log"))
+            wait_until(lambda: service.healthy(port), web, patience=60)
+            yield LiveService(f"http://127.0.0.1:{port}", s3_server, env, tuple(children))
+        finally:
+            for child in reversed(children):
+                child.stop()

@@ -1,0 +1,49 @@
+"""``manage.py setup_buckets``: the two buckets, with the rules the service relies on."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from sign_s3.bucket import BucketException
+from sign_s3.conf import conf
+from sign_s3.storage import incoming_bucket, media_bucket
+
+
+class Command(BaseCommand):
+    """Idempotent, so it may run at every deployment.
+
+    The incoming bucket expires what nobody claims (L1) and answers browsers of the given origins;
+    it loses any other lifecycle and CORS rule it had. The media bucket gets neither: nothing in it
+    may expire, and its files are shown, not read by scripts.
+    """
+
+    help = "Create the incoming and the media bucket where they are missing and configure them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--origin",
+            action="append",
+            default=[],
+            metavar="ORIGIN",
+            help="a web origin whose pages upload, such as https://example.org; may be repeated",
+        )
+
+    def handle(self, *, origin: list[str], **options: Any) -> None:
+        incoming, media = incoming_bucket(), media_bucket()
+        try:
+            for bucket in (incoming, media):
+                if not bucket.exists():
+                    bucket.create()
+                    self._say(options, f"{bucket.name}: created")
+            incoming.set_lifecycle(conf().incoming_days)
+            if origin:
+                incoming.set_cors(origin)
+        except BucketException as exc:
+            raise CommandError(str(exc)) from exc
+        self._say(options, f"{incoming.name}: expires uploads after {conf().incoming_days} days")
+        if origin:
+            self._say(options, f"{incoming.name}: takes uploads from {', '.join(origin)}")
+
+    def _say(self, options: dict[str, Any], line: str) -> None:
+        if options["verbosity"] > 0:
+            self.stdout.write(line)
