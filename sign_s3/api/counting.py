@@ -50,13 +50,14 @@ class Counter(Protocol):
 class LocalCounter:
     """Counters of this process, safe between its threads.
 
-    Memory is bounded: a window's counters go all at once when it ends, and past `MAX_NAMED` new
+    Memory is bounded: a window's counters go all at once when it ends, and past `max_named` new
     subjects share `SHARED` counters by hash. Sharing makes a limit tighter; throwing a live counter
     away would lift it.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, max_named: int = MAX_NAMED) -> None:
         self._clock = clock
+        self._max_named = max_named
         self._lock = threading.Lock()
         # window length -> (the window's number, subject or shared slot -> used)
         self._counts: dict[int, tuple[int, dict[str | int, int]]] = {}
@@ -84,7 +85,7 @@ class LocalCounter:
         if number != now // seconds:
             counts = {}
             self._counts[seconds] = now // seconds, counts
-        if subject in counts or len(counts) < MAX_NAMED:
+        if subject in counts or len(counts) < self._max_named:
             return counts, subject
         return counts, hash(subject) % SHARED
 
@@ -156,9 +157,12 @@ class RedisCounter:
 class SparedCounter:
     """Redis' count, or the local one while Redis cannot be reached, which is logged."""
 
-    def __init__(self, shared: RedisCounter, local: LocalCounter) -> None:
+    def __init__(
+        self, shared: RedisCounter, local: LocalCounter, pause: float = REDIS_PAUSE
+    ) -> None:
         self._shared = shared
         self._local = local
+        self._pause = pause
         self._paused_until = 0.0
 
     def charge(self, subject: str, windows: Sequence[Window], cost: int) -> tuple[bool, Left]:
@@ -167,10 +171,10 @@ class SparedCounter:
                 return self._shared.charge(subject, windows, cost)
             except RedisError as exc:
                 # A line a pause and thread at most. The text could name the URL: left out.
-                self._paused_until = time.monotonic() + REDIS_PAUSE
+                self._paused_until = time.monotonic() + self._pause
                 log.error(  # noqa: TRY400 - the trace would add nothing
                     "rate limits are counted in this process alone for %d s, Redis: %s",
-                    REDIS_PAUSE,
+                    self._pause,
                     type(exc).__name__,
                 )
         return self._local.charge(subject, windows, cost)

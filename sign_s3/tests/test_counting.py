@@ -68,11 +68,8 @@ def test_threads_together_are_granted_the_limit_exactly() -> None:
         assert Counter(answers) == {True: 300, False: 700}
 
 
-def test_memory_is_bounded_and_no_limit_is_lifted_by_a_flood(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(counting, "MAX_NAMED", 100)
-    counter = LocalCounter(Clock(0))
+def test_memory_is_bounded_and_no_limit_is_lifted_by_a_flood() -> None:
+    counter = LocalCounter(Clock(0), max_named=100)
     one = Window("day", 1, 86400)
     assert counter.charge("alice", [one], 1)[0]
     granted = sum(counter.charge(f"mallory-{n}", [one], 1)[0] for n in range(20_000))
@@ -174,9 +171,9 @@ def hanging_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def spared(port: int) -> SparedCounter:
+def spared(port: int, pause: float = counting.REDIS_PAUSE) -> SparedCounter:
     url = f"redis://:hunter2@127.0.0.1:{port}/0"
-    return SparedCounter(RedisCounter(url), LocalCounter(Clock(0)))
+    return SparedCounter(RedisCounter(url), LocalCounter(Clock(0)), pause)
 
 
 def test_with_redis_down_the_process_counts_and_says_so_once(
@@ -202,10 +199,9 @@ def test_a_redis_that_hangs_holds_up_one_request_for_a_moment(
 
 
 def test_after_the_pause_redis_is_asked_again(
-    dead_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    dead_port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(counting, "REDIS_PAUSE", 0.05)
-    counter = spared(dead_port)
+    counter = spared(dead_port, pause=0.05)
     counter.charge("alice", [MINUTE], 1)
     threading.Event().wait(0.06)
     counter.charge("alice", [MINUTE], 1)
