@@ -22,6 +22,7 @@ from django.core.exceptions import FieldError
 from django.core.files.base import File
 from django.db import models, router
 from django.db.models.fields.files import FieldFile, FileDescriptor
+from django.db.models.lookups import Exact
 
 from sign_s3.destinations import Destination
 from sign_s3.forms import UploadFormField, UploadWidget
@@ -185,6 +186,19 @@ class UploadField(models.FileField):
                 id="sign_s3.E003",
             )
         ]
+
+
+@UploadField.register_lookup
+class ExactKey(Exact):
+    """Equality with a key. A row's missing file equals no other's, as NULL equals nothing.
+
+    Otherwise `validate_unique`, which compares with the file object of the row at hand, would take
+    the second row without a file for a duplicate.
+    """
+
+    def get_prep_lookup(self) -> Any:
+        # No row holds a blank.
+        return "" if isinstance(self.rhs, File) and not self.rhs else super().get_prep_lookup()
 
 
 def _bare(value: str) -> str | None:

@@ -195,7 +195,7 @@ def _wanted(connection: BaseDatabaseWrapper) -> list[Trigger]:
 
 
 def _triggers_of(field: UploadField, connection: BaseDatabaseWrapper) -> list[Trigger]:
-    table, column = field.model._meta.db_table, field.column
+    table, column = field.model._meta.db_table, str(field.column)
     quote = connection.ops.quote_name
     values = {"table": quote(table), "column": quote(column)}
     if connection.vendor == "sqlite":

@@ -43,7 +43,7 @@ def states(*keys: str) -> list[str]:
     return [found[key] for key in keys]
 
 
-def run(sql: str, *params: object) -> None:
+def run(sql: str, *params: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
 
@@ -157,7 +157,7 @@ def test_a_released_file_is_due_at_once_and_not_before() -> None:
     key = in_the_ledger()
     photo = Photo.objects.create(image=key)
     run("UPDATE sign_s3_mediaobject SET attempts = 3")
-    began = MediaObject.objects.annotate(now=Now()).get().now
+    began = MediaObject.objects.values_list(Now(), flat=True).get()
     photo.delete()
     row = MediaObject.objects.filter(due_at__lte=Now()).get()
     assert row.due_at is not None
@@ -354,8 +354,11 @@ def alter(model: type[models.Model], old: Any, new: Any) -> None:
 
 
 def before_migrating(app_label: str, *operations: AlterField) -> None:
-    migration = Migration("0002_next", app_label)
-    migration.operations = list(operations)
+    class Next(Migration):
+        pass
+
+    Next.operations = operations
+    migration = Next("0002_next", app_label)
     emit_pre_migrate_signal(verbosity=0, interactive=False, db="default", plan=[(migration, False)])
 
 

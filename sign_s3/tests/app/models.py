@@ -1,3 +1,7 @@
+"""The models. Their managers are declared for the type checker, which knows the settings' apps."""
+
+from typing import ClassVar
+
 from django.db import models
 
 from sign_s3.destinations import IMAGES, MIB, VIDEOS, Destination
@@ -14,6 +18,8 @@ class Album(models.Model):
     title = models.CharField(max_length=50, default="Summer")
     cover = UploadField(destination=COVERS)
 
+    objects: ClassVar[models.Manager["Album"]] = models.Manager()
+
     def __str__(self) -> str:
         return self.title
 
@@ -29,7 +35,7 @@ class Photo(models.Model):
     image = UploadField(destination=PHOTOS, blank=True)
     hidden = models.BooleanField(default=False)
 
-    objects = models.Manager()
+    objects: ClassVar[models.Manager["Photo"]] = models.Manager()
     visible = VisiblePhotos()
 
     class Meta:
@@ -50,6 +56,8 @@ class Film(Photo):
 
     film = UploadField(destination=FILMS)
 
+    objects: ClassVar[models.Manager["Film"]] = models.Manager()
+
 
 class Paper(models.Model):
     document = UploadField(destination=PAPERS)
@@ -59,12 +67,16 @@ class Paper(models.Model):
 
 
 class Letter(Paper):
+    objects: ClassVar[models.Manager["Letter"]] = models.Manager()
+
     def __str__(self) -> str:
         return f"letter {self.pk}"
 
 
 class Invoice(Paper):
     """With names that have to be quoted."""
+
+    objects: ClassVar[models.Manager["Invoice"]] = models.Manager()
 
     class Meta(Paper.Meta):
         abstract = False
