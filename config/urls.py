@@ -14,6 +14,7 @@ handler500 = "config.exceptions.server_error"
 urlpatterns = [
     path("sign_s3/", include("sign_s3.urls")),
     path("", include("users.urls")),
+    path("", include("posts.urls")),
     path("admin/", admin.site.urls),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(template_name="docs.html"), name="docs"),

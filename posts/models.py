@@ -1,6 +1,6 @@
 """Posts: a caption, up to ten pictures in order, and a video.
 
-    Post ──── PostImage   one row a picture
+Post ──── PostImage   one row a picture
 """
 
 from django.conf import settings
@@ -13,6 +13,10 @@ from sign_s3.keys import ID_LENGTH, new_id
 
 MAX_IMAGES = 10
 MAX_CAPTION_LENGTH = 2200
+
+
+PICTURES = Destination(path="images/posts/post_", types=IMAGES, max_size=20 * MIB)
+FILMS = Destination(path="videos/posts/video_", types=VIDEOS, max_size=2 * GIB)
 
 
 class Visibility(models.TextChoices):
@@ -34,13 +38,8 @@ class Post(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="posts"
     )
     caption = models.CharField(max_length=MAX_CAPTION_LENGTH, blank=True)
-    visibility = models.CharField(
-        max_length=7, choices=Visibility, default=Visibility.PUBLIC
-    )
-    video = UploadField(
-        destination=Destination(path="videos/posts/video_", types=VIDEOS, max_size=2 * GIB),
-        blank=True,
-    )
+    visibility = models.CharField(max_length=7, choices=Visibility, default=Visibility.PUBLIC)
+    video = UploadField(destination=FILMS, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -66,9 +65,7 @@ class PostImage(models.Model):
 
     post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="images")
     position = models.PositiveSmallIntegerField()
-    image = UploadField(
-        destination=Destination(path="images/posts/post_", types=IMAGES, max_size=20 * MIB)
-    )
+    image = UploadField(destination=PICTURES)
 
     class Meta:
         ordering = ["position", "id"]

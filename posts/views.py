@@ -1,9 +1,12 @@
 """The feed, a user's wall, and single posts."""
 
+from typing import Any
+
 from django.db import models
 from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import NotFound
 from rest_framework.generics import (
+    GenericAPIView,
     ListAPIView,
     ListCreateAPIView,
     RetrieveUpdateDestroyAPIView,
@@ -12,10 +15,11 @@ from rest_framework.generics import (
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticatedOrReadOnly
 from rest_framework.request import Request
+from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from posts.models import Post
-from posts.serializers import PostSerializer
+from posts.serializers import PostSerializer, ShownPostSerializer
 from users.models import User
 
 
@@ -32,7 +36,7 @@ class NewestFirst(CursorPagination):
         cursor = super().decode_cursor(request)
         if cursor is not None and cursor.position is not None:
             try:
-                valid = parse_datetime(cursor.position) is not None
+                valid = parse_datetime(str(cursor.position)) is not None
             except ValueError:
                 valid = False
             if not valid:
@@ -47,13 +51,14 @@ class IsAuthorOrReadOnly(BasePermission):
         return request.method in SAFE_METHODS or obj.author_id == request.user.pk
 
 
-class PostsView:
+class PostsView(GenericAPIView[Post]):
     """What every list and single post starts from."""
 
-    serializer_class = PostSerializer
     permission_classes = [IsAuthenticatedOrReadOnly, IsAuthorOrReadOnly]
     pagination_class = NewestFirst
-    request: Request
+
+    def get_serializer_class(self) -> type[BaseSerializer[Any]]:
+        return ShownPostSerializer if self.request.method in SAFE_METHODS else PostSerializer
 
     def get_queryset(self) -> models.QuerySet[Post]:
         return (

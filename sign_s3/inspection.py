@@ -1,8 +1,8 @@
 """What an upload must be before a record may claim it.
 
-One ranged GET of the incoming object's head answers every question here: who sent it, what it claims
-to be, how large it is, and whether its bytes agree. Nothing is decoded: a picture's size is read from
-its header, so a decompression bomb costs no more than a thumbnail.
+One ranged GET of the incoming object's head answers every question here: who sent it, what it
+claims to be, how large it is, and whether its bytes agree. Nothing is decoded: a picture's size is
+read from its header, so a decompression bomb costs no more than a thumbnail.
 
 A deployment adds checks of its own (a virus scanner, a moderation call) to
 ``SIGN_S3["inspectors"]``, dotted paths of callables taking an `Incoming`. One that raises `Refused`
@@ -88,7 +88,6 @@ class Inspected:
     height: int | None
 
 
-
 def inspect(*, bucket: Bucket, key: str, owner: str, destination: Destination) -> Inspected:
     """Read the head of an incoming object and put every question to it.
 
@@ -115,7 +114,7 @@ def check_owner(upload: Incoming) -> None:
 
 
 def check_declared(upload: Incoming) -> None:
-    """Type, extension and size are the destination's. The policy pinned them; this reads them back."""
+    """Type, extension and size are the destination's: what the policy pinned, read back."""
     destination, info = upload.destination, upload.info
     extension = destination.types.get(info.content_type)
     if extension is None or extension != parse_key(upload.key).extension:
@@ -153,7 +152,7 @@ def check_dimensions(upload: Incoming) -> None:
     width, height = dimensions
     limits = conf()
     if max(width, height) > limits.max_side or width * height > limits.max_pixels:
-        raise Refused("too_many_pixels", f"The image is {width} × {height} pixels.")
+        raise Refused("too_many_pixels", f"The image is {width} by {height} pixels.")
 
 
 def _dimensions(upload: Incoming) -> tuple[int, int] | None:

@@ -35,7 +35,7 @@ def translated() -> Iterator[None]:
 
 
 def as_detail(problems: Sequence[Problem]) -> dict[str, Any]:
-    """Problems in the shape of a serializer's errors: ``images.0`` is ``{"images": {"0": […]}}``."""
+    """Problems in the shape of a serializer's errors, ``{"images": {"0": […]}}`` for images.0."""
     detail: dict[str, Any] = {}
     for problem in problems:
         *parents, last = (problem.attr or "non_field_errors").split(".")

@@ -102,13 +102,15 @@ class UploadModelSerializer(serializers.ModelSerializer[Any]):
     }
 
     def build_standard_field(
-        self, field_name: str, model_field: models.Field[Any, Any]
+        self, field_name: str, model_field: "models.Field[Any, Any]"
     ) -> tuple[type[serializers.Field[Any, Any, Any, Any]], dict[str, Any]]:
         field_class, kwargs = super().build_standard_field(field_name, model_field)
         if isinstance(model_field, UploadField):
             # The ledger decides whether a key is free, and says why not; this would only say no.
             kwargs = {
-                name: kwargs[name] for name in ("required", "allow_null", "help_text") if name in kwargs
+                name: kwargs[name]
+                for name in ("required", "allow_null", "help_text")
+                if name in kwargs
             }
             kwargs["destination"] = model_field.destination
         return field_class, kwargs
@@ -116,8 +118,8 @@ class UploadModelSerializer(serializers.ModelSerializer[Any]):
     def current_keys(self, instance: Any) -> set[str]:
         """The keys a record holds now. Override it where they are in other tables."""
         held = (
-            getattr(instance, field.source).name
-            for field in self.fields.values()
+            getattr(instance, field.source or name).name
+            for name, field in self.fields.items()
             if isinstance(field, UploadKeyField)
         )
         return {key for key in held if key}
@@ -143,7 +145,7 @@ class UploadModelSerializer(serializers.ModelSerializer[Any]):
     def _write(self, kept: set[str], save: Any, **kwargs: Any) -> Any:
         """Write to the row as it is now, not as it was read: requests to one record take turns."""
         if self.instance is not None:
-            manager = type(self.instance)._base_manager  # noqa: SLF001 - Django documents it
+            manager = type(self.instance)._base_manager
             self.instance = manager.select_for_update().filter(pk=self.instance.pk).first()
             if self.instance is None:
                 raise NotFound

@@ -27,8 +27,9 @@ class SignS3View(APIView):
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """Signing trusts the token alone, so that it needs no database; nothing else does."""
-        if getattr(self.request, "method", None) == "POST" and conf().signing_authentication:
-            return [import_string(conf().signing_authentication)()]
+        signing = getattr(self.request, "method", None) == "POST"
+        if signing and (path := conf().signing_authentication):
+            return [import_string(path)()]
         return super().get_authenticators()
 
     def get_throttles(self) -> list[BaseThrottle]:

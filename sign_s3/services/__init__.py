@@ -5,5 +5,5 @@
     rollback   delete unattached uploads from the incoming bucket
     sweep      expire leases, delete what was released, purge tombstones
 
-``errors`` is what they refuse with, ``store`` how they wait for S3, ``quota`` what one owner may keep.
+``errors`` is what they refuse with, ``store`` how they wait for S3, ``quota`` what one may keep.
 """

@@ -6,8 +6,9 @@
     commit    one transaction: the record is saved and every row still under the token is attached
 
 The order, the pin, the exclusive claim and the token are each necessary: without any one of them a
-model of this protocol loses data or serves bytes nobody inspected (docs/design.md). S3 is never called
-inside a transaction. Whatever fails, the worker only gives its lease up; the sweep clears what is left.
+model of this protocol loses data or serves bytes nobody inspected (docs/design.md). S3 is never
+called inside a transaction. Whatever fails, the worker only gives its lease up; the sweep clears
+what is left.
 """
 
 import logging
@@ -52,7 +53,7 @@ class Upload:
 
 
 def attach(*, owner: str, uploads: Sequence[Upload], save: Callable[[], T]) -> T:
-    """Attach every upload to the record that ``save`` writes, or none; return what ``save`` returns.
+    """Attach every upload to the record that ``save`` writes, or none; return what that returns.
 
     ``save`` runs inside the transaction that commits the ledger, so it must not call S3. Raises
     `UploadsRefused` (a 400), `UploadsInUse` (a 409), `StoreBusy` and the bucket's exceptions (503),
@@ -122,7 +123,7 @@ def _claim(
                 if item.key not in held and not MediaObject.objects.take_over(
                     key=item.key, owner=owner, etag=item.etag, token=token, lease=lease
                 ):
-                    raise _Taken
+                    raise _Taken  # noqa: TRY301 - it must leave the transaction to undo it
     except _Taken:
         _refuse_taken(owner, uploads)
         # The row that stood in the way is gone: its attempt ended between the two looks at it.

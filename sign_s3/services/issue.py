@@ -1,6 +1,6 @@
 """Issue: signed forms for keys of our own making. No database, no S3.
 
-    path → destination → N random keys → N policies that pin bucket, key, type, acl, owner and size
+path → destination → N random keys → N policies that pin bucket, key, type, acl, owner and size
 """
 
 import time

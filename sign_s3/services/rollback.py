@@ -19,9 +19,9 @@ from sign_s3.storage import incoming_bucket
 def rollback(*, owner: str, uploads: Mapping[str, str]) -> None:
     """Delete these unattached uploads; a key nobody knows is no error.
 
-    ``uploads`` maps each key to its place in the request. Raises `UnknownUploads` before anything is
-    touched if one is another owner's, `UploadsInUse` if one is attached or being attached, and the
-    bucket's exceptions.
+    ``uploads`` maps each key to its place in the request. Raises `UnknownUploads` before anything
+    is touched if one is another owner's, `UploadsInUse` if one is attached or being attached, and
+    the bucket's exceptions.
     """
     bucket = incoming_bucket()
     keys = list(uploads)

@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 @contextmanager
 def waiting_for_store() -> Iterator[None]:
-    """A place among the requests of this process that may wait for S3; `StoreBusy` if all are taken.
+    """A place among the requests of this process that may wait for S3; `StoreBusy` if none is free.
 
     A bucket that hangs then holds that many threads and no more: signing goes on in the others.
     """

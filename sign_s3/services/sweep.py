@@ -5,9 +5,9 @@
     purge     tombstones past their time
 
 Any number of sweeps may run at once and any may be killed anywhere. A batch is taken in one short
-transaction that skips rows another sweep is taking, puts back what a field still refers to, and notes
-that a delete is about to be sent; S3 is called after it committed; each key's answer is noted after
-that. What was sent but never noted is sent again.
+transaction that skips rows another sweep is taking, puts back what a field still refers to, and
+notes that a delete is about to be sent; S3 is called after it committed; each key's answer is noted
+after that. What was sent but never noted is sent again.
 """
 
 import logging
@@ -61,13 +61,11 @@ class Swept:
         return any(getattr(self, field.name) for field in fields(self))
 
 
-def sweep(
-    *, force: bool = False, on_batch: Callable[[Swept], None] = lambda _: None
-) -> Swept:
+def sweep(*, force: bool = False, on_batch: Callable[[Swept], None] = lambda _: None) -> Swept:
     """Do everything that is due and return what was done. ``on_batch`` is told the sum so far.
 
-    Raises `ImplausibleSweep` before any delete unless ``force``, and the bucket's exceptions when S3
-    cannot be reached; what was taken then comes up again by itself.
+    Raises `ImplausibleSweep` before any delete unless ``force``. While S3 cannot be reached, what
+    was taken comes up again by itself.
     """
     done = Swept(expired=MediaObject.objects.expire(conf().lease_grace))
     if not force:
@@ -164,7 +162,7 @@ def _delete(rows: Sequence[MediaObject]) -> Swept:
 
 def _backoff(attempts: int) -> timedelta:
     """Twice as long after each failure, and half of it at random so that a crowd spreads out."""
-    longest = min(FIRST_RETRY * 2 ** min(attempts, 20), LONGEST_RETRY)
+    longest: timedelta = min(FIRST_RETRY * 2 ** min(attempts, 20), LONGEST_RETRY)
     return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
 
 
