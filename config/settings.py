@@ -103,11 +103,12 @@ DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/db.
 DATABASE = DATABASES["default"]
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE takes the write lock when a transaction begins: one that starts reading and then
-    # writes would otherwise fail at once instead of waiting its turn.
+    # writes would otherwise fail at once instead of waiting its turn. FULL, since with NORMAL a power
+    # cut undoes the last commits, and with them the release of a file that is deleted by then.
     DATABASE["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
     DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
@@ -133,6 +134,10 @@ STORAGES = {
 }
 SIGN_S3: dict[str, object] = {
     "signing_authentication": "users.authentication.StatelessTokenAuthentication",
+    #: What an S3 call inside a database transaction does: "raise" stops it, "log" reports it.
+    "transaction_guard": env.str(
+        "TRANSACTION_GUARD", default="raise" if DEBUG else "log", choices=("raise", "log")
+    ),
 }
 
 # ---------------------------------------------------------------- the API

@@ -24,6 +24,7 @@ DEFAULTS = {
     "AWS_STORAGE_BUCKET_NAME": "test-media",
     "AWS_INCOMING_BUCKET_NAME": "test-incoming",
     "EMAIL_URL": "memorymail://",
+    "TRANSACTION_GUARD": "raise",
     # All tests call from one address. Those of the limits set their own.
     "RATE_TOKEN_ADDRESS": "1000000/min",
     "RATE_TOKEN_ACCOUNT": "1000000/min",

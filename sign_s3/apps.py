@@ -11,9 +11,11 @@ class SignS3Config(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from sign_s3 import guard
         from sign_s3.checks import check_declarations, check_settings, check_triggers
         from sign_s3.triggers import install_after_migrate, suspend_before_migrate
 
+        guard.install()
         # With this app as the sender: once a migrate, not once for each app.
         pre_migrate.connect(suspend_before_migrate, sender=self)
         post_migrate.connect(install_after_migrate, sender=self)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
+from sign_s3 import guard
 from sign_s3.conf import conf
 from sign_s3.services.errors import StoreBusy
 
@@ -43,6 +44,7 @@ def each(
     """
     if len(items) == 1 and meanwhile is None:
         return [_outcome(call, items[0])]
+    guard.check("a batch of calls")
     pool = _pool(conf().parallel_calls)
     futures = [pool.submit(_outcome, call, item) for item in items]
     try:
