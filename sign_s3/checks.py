@@ -14,7 +14,7 @@ W012           a public domain and nothing public
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from django.conf import settings
@@ -23,7 +23,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 from django.db import connections, router
 
-from sign_s3.conf import conf
+from sign_s3.conf import Conf, conf
 from sign_s3.destinations import Destination
 from sign_s3.fields import UploadField, catalogue, upload_fields
 from sign_s3.models import MediaObject
@@ -36,11 +36,12 @@ _DIGITS: Final = {"%Y": 4, "%m": 2, "%d": 2}
 
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
     """Settings that would lose uploads, or keep none."""
+    ledger = router.db_for_write(MediaObject)
     return [
         *_check_conf(),
-        *_check_atomic_requests(),
+        *check_atomic_requests(settings.DATABASES),
         *_check_storage(),
-        *_check_vendor(),
+        *check_vendor(connections[ledger].vendor, alias=ledger),
     ]
 
 
@@ -98,34 +99,10 @@ def check_databases(fields: Iterable[UploadField]) -> list[checks.CheckMessage]:
     ]
 
 
-def _check_conf() -> list[checks.CheckMessage]:
-    try:
-        chosen = conf()
-    except ImproperlyConfigured as exc:
-        return [checks.Error(str(exc), hint="See `.env.example`.", id="sign_s3.E006")]
-    messages: list[checks.CheckMessage] = []
-    if chosen.incoming_bucket == chosen.media_bucket:
-        messages.append(
-            checks.Error(
-                "AWS_INCOMING_BUCKET_NAME and AWS_STORAGE_BUCKET_NAME are the same bucket.",
-                hint="A form posted again would replace served files, and the lifecycle rule of "
-                "the incoming bucket would delete them. Use two buckets.",
-                id="sign_s3.E007",
-            )
-        )
-    if chosen.custom_domain and not any(found.public for found in catalogue().values()):
-        messages.append(
-            checks.Warning(
-                "AWS_S3_CUSTOM_DOMAIN is set, but no destination is public.",
-                hint="Only files of Destination(public=True) are served by it, without a "
-                "signature; leave it out, or make one public.",
-                id="sign_s3.W012",
-            )
-        )
-    return messages
-
-
-def _check_atomic_requests() -> list[checks.CheckMessage]:
+def check_atomic_requests(
+    databases: Mapping[str, Mapping[str, Any]],
+) -> list[checks.CheckMessage]:
+    """No S3 call inside a transaction (S7), so no transaction around requests."""
     return [
         checks.Error(
             f"ATOMIC_REQUESTS is on for the database {alias!r}.",
@@ -133,8 +110,59 @@ def _check_atomic_requests() -> list[checks.CheckMessage]:
             "Use transaction.atomic() in the views that need it.",
             id="sign_s3.E008",
         )
-        for alias, options in settings.DATABASES.items()
+        for alias, options in databases.items()
         if options.get("ATOMIC_REQUESTS")
+    ]
+
+
+def check_custom_domain(
+    domain: str | None, declared: Iterable[Destination]
+) -> list[checks.CheckMessage]:
+    """A domain without signatures serves what is public and nothing else."""
+    if domain is None or any(destination.public for destination in declared):
+        return []
+    return [
+        checks.Warning(
+            "AWS_S3_CUSTOM_DOMAIN is set, but no destination is public.",
+            hint="Only files of Destination(public=True) are served by it, without a signature; "
+            "leave it out, or make one public.",
+            id="sign_s3.W012",
+        )
+    ]
+
+
+def check_vendor(vendor: str, *, alias: str) -> list[checks.CheckMessage]:
+    """Releasing needs triggers, and those are written for each database."""
+    if vendor in VENDORS:
+        return []
+    return [
+        checks.Error(
+            f"The database {alias!r} is {vendor}, for which there are no release triggers.",
+            hint="Use PostgreSQL or SQLite; elsewhere replaced and deleted files would stay.",
+            id="sign_s3.E010",
+        )
+    ]
+
+
+def _check_conf() -> list[checks.CheckMessage]:
+    try:
+        chosen = conf()
+    except ImproperlyConfigured as exc:
+        return [checks.Error(str(exc), hint="See `.env.example`.", id="sign_s3.E006")]
+    declared = catalogue().values()
+    return [*_check_buckets(chosen), *check_custom_domain(chosen.custom_domain, declared)]
+
+
+def _check_buckets(chosen: Conf) -> list[checks.CheckMessage]:
+    if chosen.incoming_bucket != chosen.media_bucket:
+        return []
+    return [
+        checks.Error(
+            "AWS_INCOMING_BUCKET_NAME and AWS_STORAGE_BUCKET_NAME are the same bucket.",
+            hint="A form posted again would replace served files, and the lifecycle rule of the "
+            "incoming bucket would delete them. Use two buckets.",
+            id="sign_s3.E007",
+        )
     ]
 
 
@@ -146,20 +174,6 @@ def _check_storage() -> list[checks.CheckMessage]:
             "The default storage is not sign_s3.storage.MediaStorage.",
             hint='STORAGES = {"default": {"BACKEND": "sign_s3.storage.MediaStorage"}, …}',
             id="sign_s3.E009",
-        )
-    ]
-
-
-def _check_vendor() -> list[checks.CheckMessage]:
-    alias = router.db_for_write(MediaObject)
-    vendor = connections[alias].vendor
-    if vendor in VENDORS:
-        return []
-    return [
-        checks.Error(
-            f"The database {alias!r} is {vendor}, for which there are no release triggers.",
-            hint="Use PostgreSQL or SQLite; elsewhere replaced and deleted files would stay.",
-            id="sign_s3.E010",
         )
     ]
 

@@ -290,7 +290,7 @@ def test_each_column_is_in_the_catalogue_once() -> None:
     assert [(field.model, field.name) for field in ours] == [
         (Album, "cover"),
         (Photo, "image"),
-        (Film, "film"),
+        (Film, "movie"),
         (Letter, "document"),
         (Invoice, "document"),
         (Piece, "picture"),
@@ -328,7 +328,7 @@ def test_references_are_found_in_every_table_whatever_a_manager_hides() -> None:
     Photo.objects.create(image=photo)
     Photo.objects.create(image=hidden, hidden=True)
     Album.objects.create(cover=cover)
-    Film.objects.create(film=film)
+    Film.objects.create(movie=film)
     Invoice.objects.create(document=papers)
     named = {photo, hidden, cover, film, papers}
     assert references([*named, a_key()]) == named

@@ -183,7 +183,7 @@ def test_the_trigger_writes_times_as_django_does() -> None:
     [
         (Album, "cover", "gallery/cover_"),
         (Film, "image", "gallery/photo_"),
-        (Film, "film", "gallery/film_"),
+        (Film, "movie", "gallery/film_"),
         (Letter, "document", "gallery/papers/"),
         (Invoice, "document", "gallery/papers/"),
         (Piece, "picture", "gallery/portfolio/2026/02/"),

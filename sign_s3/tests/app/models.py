@@ -52,9 +52,9 @@ class PhotoByCaption(Photo):
 
 
 class Film(Photo):
-    """Its image is a column of Photo's table, its film one of its own."""
+    """Its image is a column of Photo's table, its movie one of its own."""
 
-    film = UploadField(destination=FILMS)
+    movie = UploadField(destination=FILMS)
 
     objects: ClassVar[models.Manager["Film"]] = models.Manager()
 
