@@ -103,8 +103,8 @@ DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/db.
 DATABASE = DATABASES["default"]
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE takes the write lock when a transaction begins: one that starts reading and then
-    # writes would otherwise fail at once instead of waiting its turn. FULL, since with NORMAL a power
-    # cut undoes the last commits, and with them the release of a file that is deleted by then.
+    # writes would otherwise fail at once instead of waiting its turn. FULL, since with NORMAL a
+    # power cut undoes the last commits, and so the release of a file that is deleted by then.
     DATABASE["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -122,7 +122,11 @@ AWS_SESSION_TOKEN = env.str("AWS_SESSION_TOKEN", default=None)
 AWS_S3_REGION_NAME = env.str("AWS_S3_REGION_NAME")
 AWS_S3_ENDPOINT_URL = env.str("AWS_S3_ENDPOINT_URL", default=None)
 AWS_S3_PUBLIC_ENDPOINT_URL = env.str("AWS_S3_PUBLIC_ENDPOINT_URL", default=None)
-AWS_S3_ADDRESSING_STYLE = env.str("AWS_S3_ADDRESSING_STYLE", default="auto")
+# boto3's "auto" names AWS's global host, which answers for a bucket made lately in another region
+# with a redirect that browsers don't follow for a form; "virtual" names the region's own.
+AWS_S3_ADDRESSING_STYLE = env.str(
+    "AWS_S3_ADDRESSING_STYLE", default="auto" if AWS_S3_ENDPOINT_URL else "virtual"
+)
 AWS_S3_CUSTOM_DOMAIN = env.str("AWS_S3_CUSTOM_DOMAIN", default=None)
 AWS_STORAGE_BUCKET_NAME = env.str("AWS_STORAGE_BUCKET_NAME")
 AWS_INCOMING_BUCKET_NAME = env.str("AWS_INCOMING_BUCKET_NAME")
@@ -157,7 +161,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["sign_s3.api.parsers.GuardedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "config.schema.AutoSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     # The answer's format follows from the endpoint alone; ?format= is no part of the contract.
     "URL_FORMAT_OVERRIDE": None,
@@ -185,7 +189,17 @@ SIMPLE_JWT = {
 }
 #: Whose tokens are accepted besides our own, a JSON list; `users.issuers` says of what.
 TOKEN_ISSUERS = env.json("TOKEN_ISSUERS", default=[])
-DRF_STANDARDIZED_ERRORS = {"EXCEPTION_HANDLER_CLASS": "config.exceptions.ExceptionHandler"}
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "config.exceptions.ExceptionHandler",
+    "ALLOWED_ERROR_STATUS_CODES": [
+        str(status) for status in (400, 401, 403, 404, 405, 406, 409, 413, 415, 429, 500, 503)
+    ],
+    "ERROR_SCHEMAS": {
+        "409": "config.schema.ClientErrorResponseSerializer",
+        "413": "config.schema.ClientErrorResponseSerializer",
+        "503": "config.schema.ServerErrorResponseSerializer",
+    },
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Sign S3",
     "DESCRIPTION": "Direct uploads from phones and browsers to S3.",
@@ -195,6 +209,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        name: f"drf_standardized_errors.openapi_serializers.{name}.choices"
+        for name in ("ValidationErrorEnum", "ClientErrorEnum", "ServerErrorEnum")
+    },
     "POSTPROCESSING_HOOKS": ["drf_standardized_errors.openapi_hooks.postprocess_schema_enums"],
 }
 #: Where rate limits are counted for all processes. Without it each worker counts for itself.
