@@ -1,4 +1,4 @@
-"""``POST /sign_s3/``: what it answers, and what it refuses with which code (safety: A1-A3, S6, F1)."""
+"""``POST /sign_s3/``: what it answers, and what it refuses with which code (A1-A3, S6, F1)."""
 
 import base64
 import json
