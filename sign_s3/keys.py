@@ -36,6 +36,8 @@ _OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 #: Every two digits of base 57, so that an id takes 11 divisions and not 22.
 _PAIRS: Final = [high + low for high in ALPHABET for low in ALPHABET]
+_PAIR_BASE: Final = len(_PAIRS)
+_PAIRS_PER_ID: Final = ID_LENGTH // 2
 #: The six bits that RFC 9562 fixes in a version 4 UUID, and all the others.
 _VERSION_4: Final = 0x4 << 76 | 0b10 << 62
 _RANDOM_BITS: Final = (1 << 128) - 1 ^ (0xF << 76 | 0b11 << 62)
@@ -66,8 +68,8 @@ def new_id() -> str:
 def encode_id(number: int) -> str:
     """A UUID's 128-bit number as shortuuid writes it: 22 digits of base 57."""
     pairs = []
-    for _ in range(ID_LENGTH // 2):
-        number, pair = divmod(number, len(_PAIRS))
+    for _ in range(_PAIRS_PER_ID):
+        number, pair = divmod(number, _PAIR_BASE)
         pairs.append(_PAIRS[pair])
     pairs.reverse()
     return "".join(pairs)

@@ -14,6 +14,7 @@ Times are whole seconds since the epoch. Nothing here reads a clock, the network
 
 import functools
 import hmac
+import json
 import time
 from binascii import b2a_base64
 from collections.abc import Iterable, Mapping
@@ -41,7 +42,7 @@ MAX_POST_SECONDS: Final = 300
 MAX_URL_SECONDS: Final = 604_800
 
 
-class CredentialsExpired(Exception):  # noqa: N818 - says what happened
+class CredentialsExpired(Exception):
     """The session credentials have ended, so nothing signed with them would be accepted."""
 
 
@@ -95,15 +96,11 @@ class Signer:
         """
         if not 0 <= min_size <= max_size:
             raise ValueError(f"not a range of sizes: {min_size} to {max_size}")
-        location, credentials = self.location, self.credentials
+        location = self.location
         life = self._life(now, expires_in, MAX_POST_SECONDS)
-        stamp = _stamp(now)
-        scope = f"{stamp[:8]}/{location.region}/s3/aws4_request"
-        signing_key = _signing_key(credentials.secret_key, stamp[:8], location.region)
-
+        moment = self._moment(now)
         # Only the key differs between forms, so the text on either side of it is made once, spaced
         # as json.dumps would write it. What is not quoted by json_string is ASCII by its grammar.
-        credential = f"{credentials.access_key}/{scope}"
         acl_pinned = f'{{"acl": {json_string(acl)}}}, ' if acl else ""
         head = (
             f'{{"expiration": "{_expiration(now + life)}", "conditions": [{acl_pinned}'
@@ -112,23 +109,15 @@ class Signer:
             f'["content-length-range", {min_size}, {max_size}], '
             f'{{"bucket": "{location.bucket}"}}, {{"key": '
         )
-        token = credentials.token
-        token_pinned = f', {{"x-amz-security-token": {json_string(token)}}}' if token else ""
-        tail = (
-            '}, {"x-amz-algorithm": "AWS4-HMAC-SHA256"}, '
-            f'{{"x-amz-credential": {json_string(credential)}}}, '
-            f'{{"x-amz-date": "{stamp}"}}{token_pinned}]}}'
-        )
+        tail = f"}}, {moment.conditions}]}}"
         common = {
             **({"acl": acl} if acl else {}),
             "Content-Type": content_type,
             "x-amz-meta-userid": owner,
             "key": "",
-            "x-amz-algorithm": "AWS4-HMAC-SHA256",
-            "x-amz-credential": credential,
-            "x-amz-date": stamp,
-            **({"x-amz-security-token": token} if token else {}),
+            **moment.fields,
         }
+        signing_key, url = moment.signing_key, location.url
 
         forms = []
         for key in keys:
@@ -143,7 +132,7 @@ class Signer:
                 "policy": policy.decode(),
                 "x-amz-signature": hmac.digest(signing_key, policy, "sha256").hex(),
             }
-            forms.append(PresignedPost(location.url, fields))
+            forms.append(PresignedPost(url, fields))
         return forms
 
     def get(
@@ -173,26 +162,18 @@ class Signer:
         """
         if not key:
             raise ValueError("a URL without a key would act on the bucket")
-        location, credentials = self.location, self.credentials
+        location = self.location
         life = self._life(now, expires_in, MAX_URL_SECONDS)
-        stamp = _stamp(now)
-        scope = f"{stamp[:8]}/{location.region}/s3/aws4_request"
-        path = location.root + quote(key, safe="/~")
+        moment = self._moment(now)
+        path = location.root + quote(key)
         names, header_lines = "host", f"host:{location.host}"
         if headers:
             names, header_lines = _canonical_headers({**headers, "host": location.host})
 
         # S3 sorts the parameters before it checks the signature: "Security-Token" sorts before
         # "SignedHeaders", though boto3 writes it after, and anything of ours in its own place.
-        start = (
-            f"X-Amz-Algorithm=AWS4-HMAC-SHA256"
-            f"&X-Amz-Credential={_quoted(credentials.access_key)}%2F{scope.replace('/', '%2F')}"
-            f"&X-Amz-Date={stamp}&X-Amz-Expires={life}"
-        )
+        start, token = f"{moment.query}&X-Amz-Expires={life}", moment.token_query
         signed_headers = f"&X-Amz-SignedHeaders={names.replace(';', '%3B')}"
-        token = ""
-        if credentials.token:
-            token = f"&X-Amz-Security-Token={_quoted(credentials.token)}"
         query, canonical_query = start + signed_headers + token, start + token + signed_headers
         if params:
             own = [f"{_quoted(name)}={_quoted(value)}" for name, value in params.items()]
@@ -204,10 +185,13 @@ class Signer:
             f"{method}\n{path}\n{canonical_query}\n{header_lines}\n\n{names}\nUNSIGNED-PAYLOAD"
         )
         digest = sha256(request.encode("ascii")).hexdigest()
-        signing_key = _signing_key(credentials.secret_key, stamp[:8], location.region)
-        text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"
-        signature = hmac.digest(signing_key, text.encode("ascii"), "sha256").hex()
+        text = f"AWS4-HMAC-SHA256\n{moment.stamp}\n{moment.scope}\n{digest}"
+        signature = hmac.digest(moment.signing_key, text.encode("ascii"), "sha256").hex()
         return f"{location.origin}{path}?{query}&X-Amz-Signature={signature}"
+
+    def _moment(self, now: int) -> "_Moment":
+        key = self.credentials
+        return _moment(key.access_key, key.secret_key, key.token, self.location.region, now)
 
     def _life(self, now: int, expires_in: int, longest: int) -> int:
         """Seconds from `now` that something signed may live."""
@@ -231,10 +215,47 @@ def _signing_key(secret_key: str, day: str, region: str) -> bytes:
     return key
 
 
-# Requests of the same second share these; formatting a time costs more than a dictionary look-up.
+class _Moment(NamedTuple):
+    """What everything signed in the same second has in common."""
+
+    stamp: str
+    scope: str
+    signing_key: bytes
+    #: The fields of a form that say how it is signed, and the text that pins them.
+    fields: Mapping[str, str]
+    conditions: str
+    #: The first parameters of a URL, and the last: the session's token or nothing.
+    query: str
+    token_query: str
+
+
+# Formatting times and joining scopes costs more than looking them up, and requests of one second
+# share them. The arguments are plain strings since hashing a dataclass costs as much again.
 @functools.lru_cache(maxsize=64)
-def _stamp(now: int) -> str:
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+def _moment(access_key: str, secret_key: str, token: str | None, region: str, now: int) -> _Moment:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    day = stamp[:8]
+    scope = f"{day}/{region}/s3/aws4_request"
+    credential = f"{access_key}/{scope}"
+    fields = {
+        "x-amz-algorithm": "AWS4-HMAC-SHA256",
+        "x-amz-credential": credential,
+        "x-amz-date": stamp,
+    }
+    token_query = ""
+    if token:
+        fields["x-amz-security-token"] = token
+        token_query = f"&X-Amz-Security-Token={_quoted(token)}"
+    return _Moment(
+        stamp,
+        scope,
+        _signing_key(secret_key, day, region),
+        fields,
+        conditions=", ".join(json.dumps({name: value}) for name, value in fields.items()),
+        query=f"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={_quoted(credential)}"
+        f"&X-Amz-Date={stamp}",
+        token_query=token_query,
+    )
 
 
 @functools.lru_cache(maxsize=64)
@@ -244,7 +265,7 @@ def _expiration(end: int) -> str:
 
 def _quoted(text: str) -> str:
     """AWS's UriEncode: everything but unreserved characters, ``/`` included."""
-    return quote(text, safe="~")
+    return quote(text, safe="")
 
 
 def _canonical_headers(headers: Mapping[str, str]) -> tuple[str, str]:
