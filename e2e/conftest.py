@@ -3,29 +3,35 @@
     s3_server     → Store         an S3 with both buckets; ``--s3=ceph`` makes it Ceph's radosgw
     s3            → S3Client      boto3 on it, the second opinion about what is stored
     live_service  → LiveService   the service on a free port, migrated, its sweep running
+    client        → httpx.Client
+    signer        → Signer        of the incoming bucket
+    contents      → a function that reads what both buckets hold at the moment
 
-All last for the session, and so are shared by its tests: use keys and users of your own.
+The first three last for the session, and so are shared by its tests: use keys and users of your
+own.
 """
 
 import os
-import subprocess
 import sys
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+import httpx
 import pytest
 from botocore.config import Config
 
 from e2e.databases import own_database
+from e2e.live import LiveService
+from e2e.outcomes import Contents
 from local import ceph, service
 from local.outside import missing
 from local.probe import require_policies
 from local.processes import Child, free_port, run, wait_until
 from local.s3 import MINISTACK, EmbeddedS3
 from local.store import Store
+from sign_s3.signing import Signer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,30 +47,6 @@ _UNLIMITED = dict.fromkeys(
     ),
     "1000000/min",
 )
-
-
-@dataclass(frozen=True)
-class LiveService:
-    """The service as its clients see it, and what a test may need to know behind its back."""
-
-    url: str
-    store: Store
-    env: dict[str, str]
-    children: tuple[Child, ...]
-
-    def manage(self, *arguments: str) -> str:
-        """Run a management command against the same database and buckets; what it printed."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            env=self.env,
-            cwd=service.BASE_DIR,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -157,3 +139,33 @@ def live_service(
         finally:
             for child in reversed(children):
                 child.stop()
+
+
+@pytest.fixture
+def signer(s3_server: Store) -> Signer:
+    """Signs for the incoming bucket."""
+    return s3_server.signer(s3_server.incoming)
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    """A client that no proxy of the environment gets between."""
+    with httpx.Client(trust_env=False) as http:
+        yield http
+
+
+@pytest.fixture
+def contents(s3: "S3Client", s3_server: Store) -> Callable[[], Contents]:
+    """What both buckets hold at the moment: keys with their ETags."""
+
+    def read() -> Contents:
+        return {
+            bucket: {
+                (item["Key"], item["ETag"])
+                for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+                for item in page.get("Contents", [])
+            }
+            for bucket in (s3_server.incoming, s3_server.media)
+        }
+
+    return read

@@ -20,6 +20,11 @@ REQUIRED: Final = frozenset(filter(None, os.environ.get("REQUIRE", "").split(","
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+# Each of xdist's workers counts in a database of its own; tests may empty it.
+if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and (url := os.environ.get("REDIS_URL")):
+    os.environ["REDIS_URL"] = urlsplit(url)._replace(path=f"/{int(worker[2:]) + 1}").geturl()
+
+
 def missing(name: str, reason: str) -> NoReturn:
     """Skip the test, or fail it where `name` is required."""
     if name in REQUIRED:

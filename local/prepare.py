@@ -30,7 +30,9 @@ def main() -> None:
     if options.user:
         create_user(*options.user)
     if options.photo and not options.photo.exists():
-        take_photo(options.photo)
+        from local.pictures import photograph  # noqa: PLC0415 - only a first start has to load it
+
+        options.photo.write_bytes(photograph())
 
 
 def collect_static() -> None:
@@ -51,16 +53,6 @@ def create_user(email: str, password: str) -> None:
     elif not user.check_password(password):
         user.set_password(password)
         user.save()
-
-
-def take_photo(path: Path) -> None:
-    """A JPEG of a few megabytes: noise does not compress, like leaves in a landscape."""
-    from PIL import Image  # noqa: PLC0415 - only a first start has to load it
-
-    size = (3000, 2000)
-    bands = [Image.effect_noise(size, 40), Image.radial_gradient("L").resize(size)]
-    photo = Image.merge("RGB", [bands[1], Image.blend(*bands, 0.5), bands[0]])
-    photo.save(path, "JPEG", quality=85)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Final
 
 from local.processes import ProcessError
 from local.store import Store
-from sign_s3.signing import Credentials, Location, PresignedPost, Signer
+from sign_s3.signing import PresignedPost
 
 _BOUNDARY: Final = "sign-s3-probe"
 _BODY: Final = b"probe"
@@ -19,7 +19,7 @@ _BODY: Final = b"probe"
 
 def knows_key(store: Store) -> bool:
     """Whether the store accepts signatures of its key; it is asked for an object nobody has."""
-    url = _signer(store, store.incoming).get("probe", now=int(time.time()), expires_in=60)
+    url = store.signer(store.incoming).get("probe", now=int(time.time()), expires_in=60)
     # A missing object or bucket is 404; an unknown key or a wrong secret is 403.
     return _status(urllib.request.Request(url)) in {200, 404}
 
@@ -35,19 +35,12 @@ def require_policies(store: Store) -> None:
             raise ProcessError(f"{store.endpoint_url} took {name}: it checks no signatures")
     if (status := _post(good)) >= 300:
         raise ProcessError(f"{store.endpoint_url} refused a good form with {status}")
-    url = _signer(store, store.incoming).presign("DELETE", key, now=int(time.time()), expires_in=60)
+    url = store.signer(store.incoming).presign("DELETE", key, now=int(time.time()), expires_in=60)
     _status(urllib.request.Request(url, method="DELETE"))
 
 
-def _signer(store: Store, bucket: str, secret_key: str | None = None) -> Signer:
-    return Signer(
-        Location(bucket, store.region, store.endpoint_url, "path"),
-        Credentials(store.access_key, secret_key or store.secret_key),
-    )
-
-
 def _form(store: Store, key: str, secret_key: str | None = None) -> PresignedPost:
-    signer = _signer(store, store.incoming, secret_key)
+    signer = store.signer(store.incoming, secret_key=secret_key)
     [form] = signer.posts(
         [key],
         content_type="text/plain",

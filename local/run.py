@@ -1,8 +1,8 @@
 """``make run``: the service on this machine, with an S3, a database and a user to sign in as.
 
-Needs nothing but its two virtual environments and writes nothing outside ``var/``, which keeps the
-state from one run to the next. ``DATABASE_URL`` and ``REDIS_URL`` of the environment are used; a
-.env is not, since it may name what is in use elsewhere.
+Needs nothing but its two virtual environments and keeps its state from one run to the next in
+``var/``. ``DATABASE_URL`` and ``REDIS_URL`` of the environment are used; a .env is not, since it
+may name what is in use elsewhere.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, NoReturn
 
 from local import service
 from local.probe import require_policies
@@ -23,13 +23,10 @@ from local.processes import Child, ProcessError, claim_port, listening, run, wai
 from local.s3 import EmbeddedS3
 from local.session import session
 
-VAR: Final = service.BASE_DIR / "var"
-LOGS: Final = VAR / "log"
-PHOTO: Final = VAR / "photo.jpg"
 EMAIL: Final = "demo@example.com"
 
 
-class Stopped(Exception):  # noqa: N818 - named for what happened
+class Stopped(Exception):
     """Somebody pressed Ctrl-C or asked the runner to end."""
 
 
@@ -55,11 +52,13 @@ class StopRequest:
 class Demo:
     """The processes of one run, ended in the reverse order of their start."""
 
-    def __init__(self, *, port: int, s3_port: int, stop: StopRequest) -> None:
+    def __init__(self, *, var: Path, port: int, s3_port: int, stop: StopRequest) -> None:
+        self.var = var
+        self.photo = var / "photo.jpg"
         self.port = port
         self.stop = stop
-        self.s3 = EmbeddedS3(state=VAR / "s3", port=s3_port)
-        self.password = kept_secret("demo-password", length=9)
+        self.s3 = EmbeddedS3(state=var / "s3", port=s3_port)
+        self.password = kept_secret(var / "demo-password", length=6)
         self.children: list[Child] = []
 
     def start(self) -> None:
@@ -68,16 +67,22 @@ class Demo:
         self.children.append(s3)
         self._wait(lambda: listening(self.s3.port), s3, patience=20)
         store = self.s3.sign_in()
-        env = service.environment(store, secret_key=kept_secret("secret-key", length=48))
+        database = os.environ.get("DATABASE_URL", f"sqlite:///{self.var}/db.sqlite3")
+        env = service.environment(
+            store,
+            secret_key=kept_secret(self.var / "secret-key", length=32),
+            overrides={"DATABASE_URL": database},
+        )
         self._prepare(env)
         require_policies(store)
-        web = service.serve(env, port=self.port, workers=os.cpu_count() or 1, log=fresh("service"))
+        workers = os.cpu_count() or 1
+        web = service.serve(env, port=self.port, workers=workers, log=self._log("service"))
         self.children.append(web)
-        self.children.append(service.sweep(env, log=fresh("sweep")))
+        self.children.append(service.sweep(env, log=self._log("sweep")))
         self._wait(lambda: service.healthy(self.port), web, patience=30)
 
-    def watch(self) -> None:
-        """Return only by exception: `Stopped`, or `ProcessError` when a part has ended."""
+    def watch(self) -> NoReturn:
+        """End by exception: `Stopped`, or `ProcessError` when a part has ended."""
         while True:
             for child in self.children:
                 if not child.running():
@@ -92,7 +97,7 @@ class Demo:
     def welcome(self, *, took: float) -> str:
         base = f"http://127.0.0.1:{self.port}"
         rule = "─" * 79
-        commands = session(base=base, email=EMAIL, password=self.password, photo=PHOTO)
+        commands = session(base=base, email=EMAIL, password=self.password, photo=self.photo)
         return f"""\
 
 The whole job in curl, to paste into another terminal (bash):
@@ -109,52 +114,52 @@ Sign S3 is up after {took:.1f} s; Ctrl-C stops it.
     password  {self.password}
 
     S3        {self.s3.endpoint_url}
-    logs      {LOGS.relative_to(service.BASE_DIR)}/
+    logs      {self.var / "log"}/
 """
 
     def _prepare(self, env: dict[str, str]) -> None:
-        command = [sys.executable, "-m", "local.prepare", "--photo", str(PHOTO)]
+        command = [sys.executable, "-m", "local.prepare", "--photo", str(self.photo)]
         command += ["--user", EMAIL, self.password]
         for origin in service.origins(self.port):
             command += ["--origin", origin]
-        run("the preparation", command, env=env, log=fresh("prepare"), tick=self.stop.check)
+        run("the preparation", command, env=env, log=self._log("prepare"), tick=self.stop.check)
+
+    def _log(self, name: str) -> Path:
+        """An empty log: each run starts its own."""
+        path = self.var / "log" / f"{name}.log"
+        path.unlink(missing_ok=True)
+        return path
 
     def _wait(self, ready: Callable[[], bool], child: Child, *, patience: float) -> None:
         wait_until(ready, child, patience=patience, tick=self.stop.check)
 
 
-def kept_secret(name: str, *, length: int) -> str:
-    """A random text of ``var/``, made at the first run; `length` is bytes before encoding."""
-    path = VAR / name
+def kept_secret(path: Path, *, length: int) -> str:
+    """A random text of `length` bytes, two characters each, made at the first run."""
     if not path.exists():
         # Made with its mode, so that nobody else can read it at any moment.
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(length))
+            file.write(secrets.token_hex(length))
     return path.read_text()
-
-
-def fresh(name: str) -> Path:
-    """An empty log: each run starts its own."""
-    path = LOGS / f"{name}.log"
-    path.unlink(missing_ok=True)
-    return path
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--s3-port", type=int, default=9000)
+    parser.add_argument("--var", type=Path, default=service.BASE_DIR / "var")
     options = parser.parse_args()
 
     stop = StopRequest()
-    VAR.mkdir(exist_ok=True)
-    with (VAR / "run.lock").open("w") as lock:
+    var: Path = options.var
+    var.mkdir(exist_ok=True)
+    with (var / "run.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return complain("`make run` is running here already: two cannot share var/")
+            return complain(f"`make run` is running here already, and two cannot share {var}")
         began = time.monotonic()
-        demo = Demo(port=options.port, s3_port=options.s3_port, stop=stop)
+        demo = Demo(var=var, port=options.port, s3_port=options.s3_port, stop=stop)
         try:
             demo.start()
             print(demo.welcome(took=time.monotonic() - began), flush=True)

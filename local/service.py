@@ -34,6 +34,7 @@ def environment(
         "SECRET_KEY": secret_key,
         "DEBUG": "off",
         "HTTPS": "off",
+        "TRANSACTION_GUARD": "raise",
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
         "EMAIL_URL": "consolemail://",
         # A proxy of the environment has no business between two processes of one machine.

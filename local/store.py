@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from sign_s3.signing import Credentials, Location, Signer
+
 
 @dataclass(frozen=True, slots=True)
 class Store:
@@ -25,3 +27,10 @@ class Store:
             "AWS_INCOMING_BUCKET_NAME": self.incoming,
             "AWS_STORAGE_BUCKET_NAME": self.media,
         }
+
+    def signer(self, bucket: str, *, secret_key: str | None = None) -> Signer:
+        """Signs for one of the buckets, wrongly if given another secret."""
+        return Signer(
+            Location(bucket, self.region, self.endpoint_url, "path"),
+            Credentials(self.access_key, secret_key or self.secret_key),
+        )
