@@ -20,16 +20,16 @@ REDACTED: Final = "[redacted]"
 #: Characters of a line's message, or of a traceback's end.
 MAX_TEXT: Final = 8192
 
-_NAMES = (
-    r"x-amz-(?:signature|security-token|credential)|policy|signature|authorization|cookie|"
-    r"password|secret|secret_?key|secret_?access_?key|session_?token|access|refresh|token|old|new"
+_NAMES: Final = (
+    r"(?:[\w-]{0,40}(?:password|secret|access_?key|secret_?key|token|signature|policy|cookie)"
+    r"|x-amz-credential|authorization|access|refresh|old|new)"
 )
 _SHAPES: Final = re.compile(
     # the query of a presigned URL
     r"(?<=\?)[^\s\"'<>?]*X-Amz-[^\s\"'<>]*"
     # name=value in a form, "name": "value" in JSON or a dict's repr
-    rf"|(?i:(?<![\w-])(?:{_NAMES})=)(?P<form>[^\s&\"'<>,)]+)"
-    rf"|(?i:\\?[\"'](?:{_NAMES})\\?[\"']\s*[:,]\s*b?)(?P<quoted>\\?\"[^\"]*\"|'[^']*')"
+    rf"|(?i:(?<![\w-]){_NAMES}=)(?P<form>[^\s&\"'<>,)]+)"
+    rf"|(?i:\\?[\"']{_NAMES}\\?[\"']\s*[:,]\s*b?)(?P<quoted>\\?\"[^\"]*\"|'[^']*')"
     # Authorization's value
     r"|(?i:\b(?:bearer|basic|AWS4-HMAC-SHA256)\s+)(?P<scheme>[^\s\"'\\]+(?:,\s*\w+=[^\s\"'\\,]+)*)"
     # the userinfo of a URL

@@ -1,4 +1,4 @@
-"""The WSGI application that Granian serves: ``granian --interface wsgi config.wsgi:application``."""
+"""What Granian serves: ``granian --interface wsgi config.wsgi:application``."""
 
 import os
 
