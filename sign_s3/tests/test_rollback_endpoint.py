@@ -4,7 +4,6 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from posts.models import Post
 from sign_s3.keys import object_key
 from sign_s3.models import MediaObject, State
 
@@ -99,7 +98,7 @@ def test_an_attached_upload_stays(alice, client_of, upload, buckets):
     assert answer.status_code == 409
     assert answer.json()["errors"][0]["code"] == "attached"
     assert "Retry-After" not in answer.headers
-    assert Post.objects.get().images.get().image.name == key
+    assert MediaObject.objects.get().state == State.ATTACHED
     assert [info.key for info in buckets.media.list()] == [object_key(key)]
 
 
