@@ -21,7 +21,7 @@ from sign_s3.bucket import BucketException, BucketUnavailable
 log = logging.getLogger(__name__)
 
 
-class ExceptionHandler(handler.ExceptionHandler):  # type: ignore[misc]
+class ExceptionHandler(handler.ExceptionHandler):
     """Handles every exception of every API view; a 503 carries Retry-After."""
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
@@ -49,25 +49,26 @@ class ExceptionHandler(handler.ExceptionHandler):  # type: ignore[misc]
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler400: a Host that isn't ours, say."""
-    return _answer(HTTPStatus.BAD_REQUEST, "bad_request")
+    return refusal(HTTPStatus.BAD_REQUEST, "bad_request")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler403"""
-    return _answer(HTTPStatus.FORBIDDEN, "permission_denied")
+    return refusal(HTTPStatus.FORBIDDEN, "permission_denied")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler404: an address nothing listens at."""
-    return _answer(HTTPStatus.NOT_FOUND, "not_found")
+    return refusal(HTTPStatus.NOT_FOUND, "not_found")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """handler500"""
-    return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "error")
+    return refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "error")
 
 
-def _answer(status: HTTPStatus, code: str) -> HttpResponse:
+def refusal(status: HTTPStatus, code: str, detail: str | None = None) -> HttpResponse:
+    """An error in the API's shape, for where there is no API view."""
     kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "client_error"
-    error = {"code": code, "detail": f"{status.phrase}.", "attr": None}
+    error = {"code": code, "detail": detail or f"{status.phrase}.", "attr": None}
     return JsonResponse({"type": kind, "errors": [error]}, status=status)

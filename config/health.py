@@ -1,5 +1,6 @@
 """/healthz and /readyz, for load balancers and people on call."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,8 @@ from django.views.decorators.http import require_safe
 
 from sign_s3.bucket import Bucket
 from sign_s3.storage import incoming_bucket, media_bucket
+
+log = logging.getLogger(__name__)
 
 #: Seconds a readiness answer takes at most, and seconds a finding is used again.
 DEADLINE: Final = 3.0
@@ -81,9 +84,16 @@ class Readiness:
         with self._lock:
             started, run = self._runs.get(name, (0.0, None))
             if run is None or (run.done() and now - started > FRESH):
-                run = self._threads.submit(self._probes[name])
+                run = self._threads.submit(self._probe, name)
                 self._runs[name] = now, run
             return run
+
+    def _probe(self, name: str) -> None:
+        try:
+            self._probes[name]()
+        except Exception as exc:
+            log.warning("not ready: %s: %s: %s", name, type(exc).__name__, exc)
+            raise
 
 
 def _state(run: Future[None], seconds: float) -> str:

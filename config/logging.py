@@ -7,7 +7,7 @@ knows the values that are secret here, and the shapes of those that are made whi
 import json
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import ItemsView, Iterable
 from datetime import UTC, datetime
 from pprint import pformat
 from types import FrameType, TracebackType
@@ -100,16 +100,13 @@ class ReporterFilter(SafeExceptionReporterFilter):
 
     def get_traceback_frame_variables(
         self, request: HttpRequest | None, tb_frame: FrameType
-    ) -> list[tuple[str, Any]]:
-        return [
-            (
-                name,
-                self.cleansed_substitute
-                if self.hidden_settings.search(name)
-                else redact(_shown(value)),
-            )
+    ) -> ItemsView[str, Any]:
+        return {
+            name: self.cleansed_substitute
+            if self.hidden_settings.search(name)
+            else redact(_shown(value))
             for name, value in tb_frame.f_locals.items()
-        ]
+        }.items()
 
 
 def _shown(value: object) -> str:

@@ -6,18 +6,19 @@ of this module. Sessions, CSRF and messages would cost each one and belong to th
 
 import functools
 from collections.abc import Callable
-from typing import Final
+from http import HTTPStatus
+from typing import Final, cast
 
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 
+from config.exceptions import refusal
 from sign_s3.conf import conf
 from sign_s3.location import AddressingStyle, Location
 
@@ -29,8 +30,8 @@ ADMIN: Final = "/admin/"
 class _AdminOnly(MiddlewareMixin):
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path_info.startswith(ADMIN):
-            return super().__call__(request)
-        return self.get_response(request)
+            return cast("HttpResponseBase", super().__call__(request))
+        return cast("HttpResponseBase", self.get_response(request))
 
 
 class AdminSessionMiddleware(_AdminOnly, SessionMiddleware):
@@ -56,15 +57,7 @@ class ApiMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        meta = request.META
-        if "\0" in request.path_info or "%00" in meta.get("QUERY_STRING", ""):
-            raise BadRequest("NUL in the address")
-        response: HttpResponseBase
-        if "HTTP_TRANSFER_ENCODING" in meta and not meta.get("CONTENT_LENGTH"):
-            # WSGI hands on no body without a length (PEP 3333), so it would be taken for empty.
-            response = _length_required()
-        else:
-            response = self.get_response(request)
+        response = _unreadable(request) or self.get_response(request)
         headers = response.headers
         if "Cache-Control" not in headers:
             # Signatures, tokens, what belongs to one user: nothing to keep unless a view says so.
@@ -73,6 +66,17 @@ class ApiMiddleware:
             html = headers.get("Content-Type", "").startswith("text/html")
             headers["Content-Security-Policy"] = page_policy() if html else API_POLICY
         return response
+
+
+def _unreadable(request: HttpRequest) -> HttpResponse | None:
+    """The refusal of what no view could read, PostgreSQL could not look up or WSGI hides."""
+    meta = request.META
+    if "\0" in request.path_info or "%00" in meta.get("QUERY_STRING", ""):
+        return refusal(HTTPStatus.BAD_REQUEST, "bad_request")
+    if "HTTP_TRANSFER_ENCODING" in meta and not meta.get("CONTENT_LENGTH"):
+        # WSGI hands on no body without a length (PEP 3333), so it would be taken for empty.
+        return refusal(HTTPStatus.LENGTH_REQUIRED, "length_required", "Send a Content-Length.")
+    return None
 
 
 #: For everything that isn't a page: should it ever be rendered as one, it may do nothing.
@@ -115,11 +119,6 @@ def _s3_origins() -> set[str]:
     return origins
 
 
-def _length_required() -> HttpResponse:
-    error = {"code": "length_required", "detail": "Send a Content-Length.", "attr": None}
-    return JsonResponse({"type": "client_error", "errors": [error]}, status=411)
-
-
 class CorsMiddleware:
     """CORS (fetch.spec.whatwg.org) for the origins in `CORS_ALLOWED_ORIGINS`; others get no header.
 
@@ -138,7 +137,7 @@ class CorsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not self.origins:
             return self.get_response(request)
-        origin = request.META.get("HTTP_ORIGIN")
+        origin = request.META.get("HTTP_ORIGIN", "")
         allowed = origin in self.origins and not request.path_info.startswith(ADMIN)
         response: HttpResponseBase
         if (

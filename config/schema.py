@@ -24,7 +24,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         return build_bearer_security_scheme_object("Authorization", "Bearer", "JWT")
 
 
-class StatelessTokenScheme(TokenScheme):
+class StatelessTokenScheme(TokenScheme):  # type: ignore[no-untyped-call]
     """The same token; only how it is checked differs."""
 
     target_class = "users.authentication.StatelessTokenAuthentication"
@@ -38,7 +38,7 @@ class AnyErrorSerializer(serializers.Serializer[Any]):
 
 
 class UnreadableBodySerializer(AnyErrorSerializer):
-    code = serializers.ChoiceField(choices=[*CODES, "parse_error"])
+    code = serializers.ChoiceField(choices=[*CODES, "parse_error"])  # type: ignore[assignment]
 
 
 class UnreadableBodyResponseSerializer(serializers.Serializer[Any]):
@@ -60,7 +60,7 @@ class ServerErrorResponseSerializer(serializers.Serializer[Any]):
     errors = AnyErrorSerializer(many=True)  # type: ignore[assignment]
 
 
-class AutoSchema(openapi.AutoSchema):  # type: ignore[misc]
+class AutoSchema(openapi.AutoSchema):
     """drf-standardized-errors' schema, which knows DRF's own parser and statuses alone."""
 
     def _should_add_error_response(self, responses: dict[str, Any], status_code: str) -> bool:
@@ -73,7 +73,7 @@ class AutoSchema(openapi.AutoSchema):  # type: ignore[misc]
         return self.method in WITH_BODY
 
     def _get_http400_serializer(self) -> Any:
-        answers = super()._get_http400_serializer()
+        answers: Any = super()._get_http400_serializer()
         if ClientErrorEnum.CLIENT_ERROR.value in answers.serializers:
             answers.serializers[ClientErrorEnum.CLIENT_ERROR.value] = (
                 UnreadableBodyResponseSerializer

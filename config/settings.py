@@ -248,6 +248,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
+        # Scanners send any Host; the answer is a 400, and a stack trace each would be noise.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         # Whatever LOG_LEVEL says: when debugging they print SQL parameters and signatures.
         "django.db.backends": {"level": "WARNING"},
         "boto3": {"level": "WARNING"},

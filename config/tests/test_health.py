@@ -24,12 +24,17 @@ def test_ready_means_the_database_and_both_buckets_answer(buckets: Buckets) -> N
     assert response.status_code == 200
 
 
-def test_a_probe_that_fails_is_named_without_its_reason() -> None:
+def test_a_probe_that_fails_is_named_and_its_reason_is_left_to_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def fails() -> None:
         raise RuntimeError("password=hunter2")
 
     readiness = Readiness({"good": lambda: None, "bad": fails})
     assert readiness.states(1) == {"good": "ok", "bad": "unreachable"}
+    assert [record.getMessage() for record in caplog.records] == [
+        "not ready: bad: RuntimeError: password=hunter2"
+    ]
 
 
 def test_a_probe_that_hangs_is_unreachable_in_bounded_time_and_started_once() -> None:

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -107,7 +108,8 @@ def test_a_message_cannot_forge_a_line() -> None:
 
 
 def test_every_secret_of_the_settings_is_known_to_the_logs() -> None:
-    secrets = settings.LOGGING["formatters"]["json"]["secrets"]
+    logging_settings: Any = settings.LOGGING
+    secrets = logging_settings["formatters"]["json"]["secrets"]
     assert {settings.SECRET_KEY, settings.AWS_SECRET_ACCESS_KEY} <= set(secrets)
 
 

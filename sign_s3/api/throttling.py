@@ -79,7 +79,7 @@ class SignedKeysThrottle(WindowThrottle):
         return str(request.user.pk)
 
     def cost(self, request: Request) -> int:
-        number = request.data.get("number")
+        number = _sent(request, "number")
         return number if type(number) is int and 1 <= number <= _MOST_KEYS else 1
 
 
@@ -95,7 +95,7 @@ class TokenAccountThrottle(WindowThrottle):
     scope = "token_account"
 
     def subject(self, request: Request) -> str | None:
-        email = request.data.get("email")
+        email = _sent(request, "email")
         if not isinstance(email, str):
             return None  # validation refuses it
         # A digest: an address typed by anyone, of any length, should not be found in Redis.
@@ -112,6 +112,10 @@ class PasswordResetThrottle(WindowThrottle):
     """Reset mails asked for from one address."""
 
     scope = "password_reset"
+
+
+def _sent(request: Request, name: str) -> object:
+    return request.data.get(name) if isinstance(request.data, dict) else None
 
 
 @functools.cache

@@ -60,7 +60,7 @@ def call(
             return Response({"done": True})
 
     request = APIRequestFactory().post("/", data or {}, **meta)
-    force_authenticate(request, user=user)
+    force_authenticate(request, user=user)  # type: ignore[arg-type]
     response: Response = View.as_view()(request)
     return response
 
@@ -123,10 +123,9 @@ def test_users_have_limits_of_their_own() -> None:
 
 
 def test_a_rotated_forwarded_for_evades_no_limit() -> None:
-    address = {"REMOTE_ADDR": "203.0.113.9"}
     with configured({"sign_up": "3/day"}, NUM_PROXIES=0):
         answers = [
-            call(SignUpThrottle, HTTP_X_FORWARDED_FOR=f"198.51.100.{n}", **address)
+            call(SignUpThrottle, REMOTE_ADDR="203.0.113.9", HTTP_X_FORWARDED_FOR=f"198.51.100.{n}")
             for n in range(5)
         ]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
