@@ -43,7 +43,6 @@ class SignInInline(admin.TabularInline):  # type: ignore[type-arg]
 class UserAdmin(StockUserAdmin):  # type: ignore[type-arg]
     form = UserChange
     add_form = UserCreation
-    inlines = [SignInInline]
     ordering = ["-created_at"]
     list_display = ["nickname", "email", "is_active", "is_staff", "created_at"]
     list_filter = ["is_active", "is_staff", "is_superuser", "groups"]
@@ -66,6 +65,9 @@ class UserAdmin(StockUserAdmin):  # type: ignore[type-arg]
             },
         )
     ]
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
+        return [SignInInline] if obj else []
 
 
 @admin.register(OutsideIdentity)

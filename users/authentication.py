@@ -55,10 +55,11 @@ class TokenUser:
         return self.pk
 
 
-class _Remembered:
+class VerifiedTokens:
     """Verified tokens by their digest, the oldest forgotten first. Safe between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_REMEMBERED) -> None:
+        self._limit = limit
         self._entries: dict[bytes, tuple[float, tuple[TokenUser, Access]]] = {}
         self._lock = threading.Lock()
 
@@ -69,12 +70,12 @@ class _Remembered:
     def put(self, digest: bytes, verified: tuple[TokenUser, Access]) -> None:
         until = min(verified[1].expires_at, time.time() + REMEMBER_SECONDS)
         with self._lock:
-            if len(self._entries) >= MAX_REMEMBERED:
+            if len(self._entries) >= self._limit:
                 del self._entries[next(iter(self._entries))]
             self._entries[digest] = (until, verified)
 
 
-_remembered: Final = _Remembered()
+_remembered: Final = VerifiedTokens()
 
 
 class StatelessTokenAuthentication(BaseAuthentication):

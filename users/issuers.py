@@ -130,15 +130,19 @@ def _configured(entry: object) -> OutsideIssuer:
         raise ImproperlyConfigured("TOKEN_ISSUERS: a list of objects")
     options = dict(entry)
     name = options.get("issuer")
-    unknown = options.keys() - {f.name for f in fields(OutsideIssuer)} - {"jwks_url", "public_key"}
-    if unknown or "keys" in options:
+    names = {f.name for f in fields(OutsideIssuer)} - {"keys"} | {"jwks_url", "public_key"}
+    if unknown := options.keys() - names:
         raise ImproperlyConfigured(f"TOKEN_ISSUERS: {name} has unknown names {sorted(unknown)}")
     jwks_url, public_key = options.pop("jwks_url", None), options.pop("public_key", None)
     if bool(jwks_url) == bool(public_key):
         raise ImproperlyConfigured(f"TOKEN_ISSUERS: {name} needs jwks_url or public_key")
     audience = options.pop("audience", None)
-    audiences = [audience] if isinstance(audience, str) else audience
-    if not name or not audiences:
+    audiences = audience if isinstance(audience, list) else [audience]
+    if (
+        not name
+        or not audiences
+        or not all(isinstance(value, str) and value for value in audiences)
+    ):
         raise ImproperlyConfigured("TOKEN_ISSUERS: each needs an issuer and an audience")
     keys = _remote(name, jwks_url) if jwks_url else _fixed(name, public_key)
     return OutsideIssuer(audience=tuple(audiences), keys=keys, **options)

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -33,11 +33,11 @@ MAX_DOCUMENT_SIZE: Final = 256 * 1024
 MIN_RSA_BITS: Final = 2048
 
 
-class KeysUnavailable(Exception):  # noqa: N818 - says what happened
+class KeysUnavailable(Exception):
     """The key set cannot be had just now, so nobody can say whether a token is good."""
 
 
-class UnsuitableKey(ValueError):  # noqa: N818 - says what happened
+class UnsuitableKey(ValueError):
     """A key that neither RS256 nor ES256 may use."""
 
 
@@ -100,8 +100,9 @@ class FixedKey:
 class RemoteKeys:
     """A key set served over HTTP."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._url = url
+        self._clock = clock
         self._keys: Mapping[str | None, VerifyingKey] = {}
         self._fetched_at = self._tried_at = float("-inf")
         self._reachable = False
@@ -120,7 +121,7 @@ class RemoteKeys:
         raise KeysUnavailable(self._url)
 
     def _age(self) -> float:
-        return time.monotonic() - self._fetched_at
+        return self._clock() - self._fetched_at
 
     def _known(self, kid: str | None) -> VerifyingKey | None:
         if kid is None and len(self._keys) == 1:
@@ -134,10 +135,10 @@ class RemoteKeys:
         if not self._fetching.acquire(timeout=wait):
             return False
         try:
-            if time.monotonic() - self._tried_at >= COOLDOWN:
-                self._tried_at, self._reachable = time.monotonic(), False
+            if self._clock() - self._tried_at >= COOLDOWN:
+                self._tried_at, self._reachable = self._clock(), False
                 self._keys = parse_key_set(_fetch(self._url))
-                self._fetched_at, self._reachable = time.monotonic(), True
+                self._fetched_at, self._reachable = self._clock(), True
         except (OSError, http.client.HTTPException, ValueError, RecursionError) as exc:
             logger.warning("the key set %s could not be fetched: %r", self._url, exc)
         finally:

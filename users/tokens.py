@@ -20,7 +20,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 MAX_TOKEN_LENGTH: Final = 8192
 
 
-class InvalidToken(Exception):  # noqa: N818 - says what happened
+class InvalidToken(Exception):
     """Not a token this service accepts: malformed, forged, expired or of the wrong kind."""
 
 

@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 from users.models import User
 
 
-class EmailTaken(Exception):  # noqa: N818 - says what happened
+class EmailTaken(Exception):
     """Another account has this email."""
 
 

@@ -15,7 +15,7 @@ from users.models import User
 logger = logging.getLogger(__name__)
 
 
-class PasswordChangedMeanwhile(Exception):  # noqa: N818 - says what happened
+class PasswordChangedMeanwhile(Exception):
     """Another request changed the password since this one read it."""
 
 

@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 MAX_SIGN_INS: Final = 50
 
 
-class InvalidCredentials(Exception):  # noqa: N818 - says what happened
+class InvalidCredentials(Exception):
     """No active account has this email and password."""
 
 
-class SignInOver(Exception):  # noqa: N818 - says what happened
+class SignInOver(Exception):
     """The refresh token is not the one to be used next, or its sign-in or account is gone."""
 
 
