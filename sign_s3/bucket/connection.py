@@ -128,6 +128,8 @@ class _Connection:
                 client = self._chain().client("s3", **self._client_args)
                 client.meta.events.register("before-call.s3", _add_content_md5)
                 client.meta.events.register("after-call.s3", _refuse_cut_headers)
+                if self._client_args.get("endpoint_url"):
+                    client.meta.events.register("before-call.s3.CopyObject", _repeat_condition)
                 self._client = client
             return self._client
 
@@ -300,6 +302,17 @@ def _add_content_md5(model: Any, params: dict[str, Any], **_: object) -> None:
     if (model.http_checksum or {}).get("requestChecksumRequired"):
         digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
         params["headers"]["Content-MD5"] = base64.b64encode(digest).decode()
+
+
+def _repeat_condition(params: dict[str, Any], **_: object) -> None:
+    """Ceph's radosgw looks for the source's ETag under another name, and else copies anything.
+
+    Seen on 16.2; `RGWCopyObj_ObjStore_S3::get_params` in rgw_rest_s3.cc. It looks for none at all
+    where parts are copied.
+    """
+    headers = params["headers"]
+    if etag := headers.get("x-amz-copy-source-if-match"):
+        headers["x-amz-copy-if-match"] = etag
 
 
 def _refuse_cut_headers(parsed: Mapping[str, Any], model: Any, **_: object) -> None:

@@ -213,7 +213,8 @@ class Bucket(MultipartUploads):
 
         Up to `single_limit` bytes that is one CopyObject, above it parts of `part_size`. Either way
         all of it comes from the object whose ETag is `source_etag`: `PreconditionFailed` if it
-        changed, and then nothing is written.
+        changed, and then nothing is written. A store that does not keep to that in parts, as Ceph
+        does not, needs a `single_limit` of 5 GiB, which is as much as CopyObject takes.
         """
         headers = {
             "CopySourceIfMatch": source_etag,

@@ -628,6 +628,7 @@ def test_a_small_copy_of_other_bytes_than_asked_for_is_refused() -> None:
         b.copy_from(b, "a", source_etag='"e"', size=12 * MIB, content_type="image/png")
     (request,) = server.requests
     assert b'\r\nx-amz-copy-source-if-match: "e"\r\n' in request
+    assert b'\r\nx-amz-copy-if-match: "e"\r\n' in request  # as Ceph has it
     assert b"\r\nx-amz-metadata-directive: REPLACE\r\n" in request
 
 

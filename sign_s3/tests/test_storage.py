@@ -66,6 +66,7 @@ def test_settings_that_change_and_change_back_reach_the_client(settings: Setting
 
 
 def test_clients_are_sent_to_the_address_they_know(settings: Settings) -> None:
+    settings.AWS_S3_ADDRESSING_STYLE = "path"
     settings.AWS_S3_ENDPOINT_URL = "http://s3.internal:9000"
     assert storage.incoming_signer().location.url == "http://s3.internal:9000/test-incoming"
     settings.AWS_S3_PUBLIC_ENDPOINT_URL = "https://s3.example.org"
