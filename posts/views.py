@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import NotFound
 from rest_framework.generics import (
     GenericAPIView,
@@ -20,6 +21,7 @@ from rest_framework.views import APIView
 
 from posts.models import Post
 from posts.serializers import PostSerializer, ShownPostSerializer
+from sign_s3.api.idempotency import IDEMPOTENCY_KEY, IdempotentCreateMixin
 from users.models import User
 
 
@@ -68,7 +70,8 @@ class PostsView(GenericAPIView[Post]):
         )
 
 
-class FeedView(PostsView, ListCreateAPIView[Post]):
+@extend_schema_view(post=extend_schema(parameters=[IDEMPOTENCY_KEY]))
+class FeedView(IdempotentCreateMixin, PostsView, ListCreateAPIView[Post]):
     """Everybody's posts, newest first; and new ones."""
 
     def get_queryset(self) -> models.QuerySet[Post]:

@@ -1,4 +1,4 @@
-"""The ledger: one row per object ever put in the media bucket.
+"""The ledger: one row per object ever put in the media bucket; and the answers worth repeating.
 
     promoting ──commit──▶ attached ──release──▶ deleting ──two deletes──▶ deleted ──7 days──▶ gone
         └──────────lease ran out──────────────────▲
@@ -12,7 +12,7 @@ Only the database's clock decides when a lease or a deletion is due, so worker c
 import uuid
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Self
+from typing import Final, Self
 
 from django.db import models
 from django.db.models import F
@@ -85,9 +85,7 @@ class MediaObjectQuerySet(models.QuerySet["MediaObject"]):
         """deleting → attached: a field still refers to the key and no delete was sent (S4)."""
         return self.filter(
             key__in=list(keys), state=State.DELETING, attempts=0, deletes_sent=0
-        ).update(
-            state=State.ATTACHED, due_at=None, attached_at=Coalesce("attached_at", Now())
-        )
+        ).update(state=State.ATTACHED, due_at=None, attached_at=Coalesce("attached_at", Now()))
 
     def begin_delete(self, keys: Iterable[str], *, attempts: int, again_in: timedelta) -> int:
         """Note that a delete is about to be sent, and when to try again if no answer is noted."""
@@ -176,6 +174,45 @@ class MediaObject(models.Model):
             ),
             models.Index(name="mediaobject_owner", fields=["owner", "state"]),
         ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+#: How long the answer to a request with an Idempotency-Key counts.
+ANSWERS_KEPT: Final = timedelta(hours=24)
+
+
+class KeptAnswerQuerySet(models.QuerySet["KeptAnswer"]):
+    def live(self) -> Self:
+        """Answers that still count."""
+        return self.filter(created_at__gt=Now() - ANSWERS_KEPT)
+
+    def expired(self) -> Self:
+        """Answers that do not; the sweep removes them."""
+        return self.filter(created_at__lte=Now() - ANSWERS_KEPT)
+
+
+class KeptAnswer(models.Model):
+    """What creating a record answered, by its caller and their Idempotency-Key.
+
+    Written in the transaction that wrote the record, so that there are both or neither, and of two
+    requests with one key only one can commit.
+    """
+
+    owner = models.CharField(max_length=64)
+    key = models.CharField(max_length=255)
+    #: SHA-256 of the request: its method, path and body, in hexadecimal digits.
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    body = models.TextField(help_text="JSON")
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = KeptAnswerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["owner", "key"], name="keptanswer_once")]
+        indexes = [models.Index(name="keptanswer_age", fields=["created_at"])]
 
     def __str__(self) -> str:
         return self.key

@@ -93,7 +93,8 @@ class UploadModelSerializer(serializers.ModelSerializer[Any]):
 
     Every `UploadField` of the model becomes an `UploadKeyField`; more of them may be declared, in
     lists or nested. Saving attaches the keys the record does not hold yet, all or nothing, and
-    writes the record in the transaction that commits them. Keys it holds already stay.
+    writes the record in the transaction that commits them. Keys it holds already stay. A function
+    of the serializer as ``before_commit`` in the context runs at that transaction's end.
     """
 
     serializer_field_mapping = {
@@ -151,7 +152,10 @@ class UploadModelSerializer(serializers.ModelSerializer[Any]):
                 raise NotFound
             if kept - self.current_keys(self.instance):
                 raise Conflict("The record changed meanwhile. Read it and try again.", "changed")
-        return save(**kwargs)
+        record = save(**kwargs)
+        if (before_commit := self.context.get("before_commit")) is not None:
+            before_commit(self)
+        return record
 
 
 def _uploads(field: Any, value: Any, attr: str) -> Iterator[Upload]:

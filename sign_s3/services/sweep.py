@@ -1,13 +1,13 @@
 """Sweep: the one place that deletes from the media bucket.
 
     expire    leases that have been over for the grace period: promoting → deleting
+    purge     tombstones and kept answers past their time
     delete    due rows, up to 1,000 a call; first and, after settling, a second time → deleted
-    purge     tombstones past their time
 
-Any number of sweeps may run at once and any may be killed anywhere. A batch is taken in one short
-transaction that skips rows another sweep is taking, puts back what a field still refers to, and
-notes that a delete is about to be sent; S3 is called after it committed; each key's answer is noted
-after that. What was sent but never noted is sent again.
+Any number of sweeps may run at once and any may be killed anywhere: each step takes up to 1,000 rows
+in one short transaction and skips those that another sweep is taking, so none waits. A batch of deletes is taken in such a transaction, which puts back what a field
+still refers to and notes that a delete is about to be sent; S3 is called after it committed; each
+key's answer is noted after that. What was sent but never noted is sent again.
 """
 
 import logging
@@ -16,18 +16,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from itertools import groupby
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from django.db import connections, router, transaction
+from django.db.models import Model, QuerySet
 
 from sign_s3.bucket import BucketException
 from sign_s3.conf import conf
 from sign_s3.fields import references
 from sign_s3.keys import object_key
-from sign_s3.models import MediaObject, State
+from sign_s3.models import KeptAnswer, MediaObject, State
 from sign_s3.storage import media_bucket
 
 logger = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=Model)
 
 #: DeleteObjects takes no more (docs.aws.amazon.com, "DeleteObjects").
 BATCH: Final = 1000
@@ -60,23 +63,33 @@ class Swept:
     def __bool__(self) -> bool:
         return any(getattr(self, field.name) for field in fields(self))
 
+    @property
+    def succeeded(self) -> int:
+        """Rows that something was done about."""
+        return self.expired + self.deleted + self.confirmed + self.kept + self.purged
 
-def sweep(*, force: bool = False, on_batch: Callable[[Swept], None] = lambda _: None) -> Swept:
+
+def sweep(
+    *,
+    force: bool = False,
+    on_batch: Callable[[Swept], None] = lambda _: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Swept:
     """Do everything that is due and return what was done. ``on_batch`` is told the sum so far.
 
-    Raises `ImplausibleSweep` before any delete unless ``force``. While S3 cannot be reached, what
-    was taken comes up again by itself.
+    Ends early, between two batches, once ``stopping``. Raises `ImplausibleSweep` before any delete
+    unless ``force``. What S3 refuses or does not answer is counted as failed and comes up again by
+    itself.
     """
-    done = Swept(expired=MediaObject.objects.expire(conf().lease_grace))
-    if not force:
-        check_plausible()
-    while batch := _take():
-        swept = _delete(batch)
-        done += swept
-        on_batch(done)
-        if swept.failed == len(batch):
-            break  # S3 is not there; what is due stays due, and the rest untouched
-    done.purged = _purge()
+    done = Swept()
+    for batch in (_expire, _purge_tombstones, _purge_answers, _delete):
+        if batch is _delete and not force:
+            check_plausible()
+        while not stopping() and (swept := batch()):
+            done += swept
+            on_batch(done)
+            if swept.failed and not swept.succeeded:
+                break  # S3 is not there; what is due stays due, and the rest untouched
     return done
 
 
@@ -88,7 +101,7 @@ def due() -> Swept:
         expired=rows.expired(conf().lease_grace).count(),
         deleted=deletions.filter(deletes_sent=0).count(),
         confirmed=deletions.filter(deletes_sent=1).count(),
-        purged=rows.due(State.DELETED).count(),
+        purged=rows.due(State.DELETED).count() + KeptAnswer.objects.expired().count(),
     )
 
 
@@ -108,26 +121,25 @@ def check_plausible() -> None:
         )
 
 
-def _take() -> list[MediaObject]:
-    """Up to `BATCH` due rows whose delete we now have to send; others will leave them alone."""
-    connection = connections[router.db_for_write(MediaObject)]
-    with transaction.atomic(using=connection.alias, durable=True):
-        while rows := list(
-            MediaObject.objects.due(State.DELETING).select_for_update(
-                skip_locked=connection.features.has_select_for_update_skip_locked
-            )[:BATCH]
-        ):
-            wanted = _put_back(rows)
-            rows = [row for row in rows if row.key not in wanted]
-            for attempts, group in groupby(
-                sorted(rows, key=lambda row: row.attempts), key=lambda row: row.attempts
-            ):
-                MediaObject.objects.begin_delete(
-                    [row.key for row in group], attempts=attempts, again_in=_backoff(attempts)
-                )
-            if rows:
-                return rows
-    return []
+def _expire() -> Swept:
+    """End the leases of one batch; an attach that renews or takes one over meanwhile keeps it."""
+    with _transaction():
+        rows = _lock(MediaObject.objects.expired(conf().lease_grace))
+        expired = MediaObject.objects.filter(pk__in=[row.pk for row in rows])
+        return Swept(expired=expired.expire(conf().lease_grace))
+
+
+def _take() -> tuple[list[MediaObject], int]:
+    """Up to `BATCH` due rows whose delete we now have to send, and how many were put back."""
+    with _transaction():
+        due = _lock(MediaObject.objects.due(State.DELETING))
+        wanted = _put_back(due)
+        rows = sorted((row for row in due if row.key not in wanted), key=lambda row: row.attempts)
+        for attempts, group in groupby(rows, key=lambda row: row.attempts):
+            MediaObject.objects.begin_delete(
+                [row.key for row in group], attempts=attempts, again_in=_backoff(attempts)
+            )
+        return rows, len(wanted)
 
 
 def _put_back(rows: Sequence[MediaObject]) -> set[str]:
@@ -141,11 +153,17 @@ def _put_back(rows: Sequence[MediaObject]) -> set[str]:
     return wanted
 
 
-def _delete(rows: Sequence[MediaObject]) -> Swept:
+def _delete() -> Swept:
+    """Take a batch and delete it."""
+    rows, kept = _take()
+    return _send(rows) + Swept(kept=kept) if rows else Swept(kept=kept)
+
+
+def _send(rows: Sequence[MediaObject]) -> Swept:
     try:
         results = media_bucket().delete_many([object_key(row.key) for row in rows])
-    except BucketException:
-        logger.warning("deleting %d files failed; they stay due", len(rows), exc_info=True)
+    except BucketException as exc:
+        logger.warning("deleting %d files failed; they stay due: %s", len(rows), exc)
         return Swept(failed=len(rows))
     answered = {row.key: row for row in rows if results[object_key(row.key)] is None}
     first = [key for key, row in answered.items() if row.deletes_sent == 0]
@@ -166,8 +184,30 @@ def _backoff(attempts: int) -> timedelta:
     return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter, not a secret
 
 
-def _purge() -> int:
-    purged = 0
-    while keys := list(MediaObject.objects.due(State.DELETED).values_list("pk", flat=True)[:BATCH]):
-        purged += MediaObject.objects.filter(pk__in=keys, state=State.DELETED).delete()[0]
-    return purged
+def _purge_tombstones() -> Swept:
+    return _remove(MediaObject.objects.due(State.DELETED))
+
+
+def _purge_answers() -> Swept:
+    return _remove(KeptAnswer.objects.expired())
+
+
+def _remove(rows: QuerySet[M]) -> Swept:
+    with _transaction():
+        keys = [row.pk for row in _lock(rows)]
+        return Swept(purged=rows.filter(pk__in=keys).delete()[0])
+
+
+def _lock(rows: QuerySet[M]) -> list[M]:
+    """A batch of these rows, locked until the transaction's end, without any locked already.
+
+    SQLite has no row locks and needs none: its transactions begin with the one write lock.
+    """
+    features = connections[router.db_for_write(MediaObject)].features
+    return list(
+        rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)[:BATCH]
+    )
+
+
+def _transaction() -> transaction.Atomic:
+    return transaction.atomic(using=router.db_for_write(MediaObject), durable=True)
