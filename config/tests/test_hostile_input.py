@@ -35,7 +35,7 @@ HOSTILE = {
     "list": json.dumps([GOOD]).encode(),
     "lone surrogate": b'{"mime": "\\ud800", "email": "\\udfff@example.com", "caption": "\\ud83d"}',
     "duplicate keys": b'{"number": 1, "number": 2}',
-    "nul": b'{"mime": "\\u0000", "email": "a\\u0000@b.com", "nickname": "\\u0000"}',
+    "nul": rb'{"mime": "\u0000", "email": "\u0000", "nickname": "\u0000", "caption": "\u0000"}',
     "10 MB": b'{"mime": "' + b"a" * 10_000_000 + b'"}',
     "bytes": bytes(range(256)),
     "null": b"null",
