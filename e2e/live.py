@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from local import service
 from local.processes import Child
@@ -15,8 +15,8 @@ class LiveService:
 
     url: str
     store: Store
-    env: dict[str, str]
-    children: tuple[Child, ...]
+    env: dict[str, str] = field(repr=False)
+    children: tuple[Child, ...] = field(repr=False)
 
     def manage(self, *arguments: str) -> str:
         """Run a management command against the same database and buckets; what it printed."""

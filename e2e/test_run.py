@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -93,6 +94,8 @@ def runner(var: Path) -> Iterator[Runner]:
 
 
 def test_the_printed_session_does_the_whole_job(runner: Runner) -> None:
+    if not shutil.which("curl"):
+        missing("curl", "curl is not installed")
     welcome = runner.welcome()
     _, session, _ = re.split(r"^─+$", welcome, flags=re.MULTILINE)
     done = subprocess.run(
@@ -133,6 +136,7 @@ def test_a_killed_run_leaves_nothing_and_can_be_run_again(runner: Runner) -> Non
     assert again.interrupt() == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the child in /proc")
 def test_it_ends_with_the_service_and_says_why(runner: Runner) -> None:
     runner.welcome()
     [granian] = [line for line in runner_processes(runner) if "granian" in line[1]][:1]

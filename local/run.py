@@ -19,7 +19,7 @@ from typing import Final, NoReturn
 
 from local import service
 from local.probe import require_policies
-from local.processes import Child, ProcessError, claim_port, listening, run, wait_until
+from local.processes import Child, ProcessError, claim_port, run, wait_until
 from local.s3 import EmbeddedS3
 from local.session import session
 
@@ -63,10 +63,7 @@ class Demo:
 
     def start(self) -> None:
         claim_port(self.port, variable="PORT")
-        s3 = self.s3.launch()
-        self.children.append(s3)
-        self._wait(lambda: listening(self.s3.port), s3, patience=20)
-        store = self.s3.sign_in()
+        store = self.s3.start(tick=self.stop.check)
         database = os.environ.get("DATABASE_URL", f"sqlite:///{self.var}/db.sqlite3")
         env = service.environment(
             store,
@@ -84,8 +81,8 @@ class Demo:
     def watch(self) -> NoReturn:
         """End by exception: `Stopped`, or `ProcessError` when a part has ended."""
         while True:
-            for child in self.children:
-                if not child.running():
+            for child in (self.s3.child, *self.children):
+                if child is not None and not child.running():
                     raise ProcessError(f"{child.name} ended:\n{child.tail()}")
             self.stop.check()
             time.sleep(0.1)
@@ -93,6 +90,7 @@ class Demo:
     def end(self) -> None:
         while self.children:
             self.children.pop().stop()
+        self.s3.stop()
 
     def welcome(self, *, took: float) -> str:
         base = f"http://127.0.0.1:{self.port}"

@@ -8,6 +8,7 @@ bound to the loopback interface and kept below one directory.
 import json
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -35,29 +36,34 @@ class EmbeddedS3:
     state: Path
     port: int
     _root_secret: str = field(default_factory=lambda: secrets.token_hex(20), repr=False)
-    _child: Child | None = None
+    child: Child | None = field(default=None, init=False)
 
-    def start(self) -> Store:
-        """Serve, and answer with the signer's key; `ProcessError` if that cannot be."""
-        child = self.launch()
-        wait_until(lambda: listening(self.port), child, patience=15)
-        return self.sign_in()
+    def start(self, *, tick: Callable[[], object] = bool) -> Store:
+        """Serve, and answer with the signer's key; `ProcessError` if that cannot be.
 
-    def launch(self) -> Child:
-        """Start the process without waiting for it."""
+        `tick` is called while this waits, and ends it by raising.
+        """
         if not MINISTACK.exists():
-            raise ProcessError(f"{MINISTACK} is missing: `make {MINISTACK.parent.parent.name}`")
+            raise ProcessError(f"{MINISTACK} is missing: make {MINISTACK.parent.parent.name}")
         claim_port(self.port, variable="S3_PORT")
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._child = spawn(
-            "the embedded S3",
-            [str(MINISTACK)],
-            env=self._environment(),
-            log=self.state / "ministack.log",
-        )
-        return self._child
+        log = self.state / "ministack.log"
+        log.unlink(missing_ok=True)
+        self.child = spawn("the embedded S3", [str(MINISTACK)], env=self._environment(), log=log)
+        wait_until(lambda: listening(self.port), self.child, patience=20, tick=tick)
+        return self._sign_in()
 
-    def sign_in(self) -> Store:
+    @property
+    def endpoint_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        """End it cleanly, so that it saves what it knows."""
+        if self.child is not None:
+            self.child.stop()
+            self.child = None
+
+    def _sign_in(self) -> Store:
         """The store with a key it accepts: the kept one, or a new one where it was forgotten.
 
         Objects are on disk as soon as they are stored, but IAM users are saved only by a clean
@@ -74,16 +80,6 @@ class EmbeddedS3:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(key, file)
         return Store(self.endpoint_url, REGION, **key)
-
-    @property
-    def endpoint_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def stop(self) -> None:
-        """End it cleanly, so that it saves what it knows."""
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
 
     def _create_key(self) -> dict[str, str]:
         import boto3  # noqa: PLC0415 - half a second that only a first start has to spend

@@ -56,7 +56,7 @@ def serve(env: Mapping[str, str], *, port: int, workers: int, log: Path) -> Chil
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
         *("--host", "127.0.0.1", "--port", str(port)),
         *("--workers", str(workers), "--blocking-threads", str(BLOCKING_THREADS)),
-        *("--workers-kill-timeout", "5", "--respawn-failed-workers"),
+        *("--workers-kill-timeout", "2", "--respawn-failed-workers"),
         *("--static-path-route", "/static", "--static-path-mount", str(STATIC_ROOT)),
         "config.wsgi:application",
     ]

@@ -11,6 +11,7 @@ def read_by_settings() -> Iterator[str]:
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("env."):
             name = node.args[0]
             assert isinstance(name, ast.Constant)
+            assert isinstance(name.value, str)
             yield name.value
 
 
