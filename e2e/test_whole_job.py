@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import pytest
 
-from e2e.conftest import LiveService
+from e2e.live import LiveService
 from local.pictures import CLIP, photograph, picture
 from sign_s3.keys import MEDIA_PREFIX
 
