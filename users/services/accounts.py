@@ -12,8 +12,9 @@ class EmailTaken(Exception):
 def sign_up(*, email: str, password: str, nickname: str) -> User:
     """Open an account; `EmailTaken`. The constraint decides, also between two at once."""
     try:
-        with transaction.atomic():
-            return User.objects.create_user(email=email, password=password, nickname=nickname)
+        # In no transaction of its own but the save's: the hash takes a while, and SQLite has one
+        # writer at a time.
+        return User.objects.create_user(email=email, password=password, nickname=nickname)
     except IntegrityError as exc:
         if User.objects.filter(email=User.objects.normalize_email(email)).exists():
             raise EmailTaken from exc

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 from rest_framework.test import APIClient
 
 from users.models import SignIn, User
@@ -15,9 +15,6 @@ from users.tests.sessions import PASSWORD, bearer, sign_in_as
 pytestmark = [
     pytest.mark.postgres,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        connection.vendor != "postgresql", reason="SQLite lets one writer in at a time"
-    ),
 ]
 
 AT_ONCE = 8

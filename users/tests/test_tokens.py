@@ -1,6 +1,7 @@
 """POST /auth/token/, /auth/token/refresh/, /auth/token/revoke/"""
 
 import logging
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -83,6 +84,25 @@ def test_an_account_without_a_password_cannot_be_signed_in_to(db: None) -> None:
     user = User.objects.create_user(email="c@example.com", nickname="Charlie")
     answer = token(email=user.email, password=user.password)
     assert (answer.status_code, answer.json()) == (401, INVALID_CREDENTIALS)
+
+
+def test_an_unknown_email_takes_as_long_as_a_wrong_password(
+    alice: User, settings: LazySettings
+) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    alice.set_password(PASSWORD)
+    alice.save()
+
+    def quickest(email: str) -> float:
+        times = []
+        for _ in range(3):
+            started = time.perf_counter()
+            assert token(email=email, password="wrong").status_code == 401
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    known, unknown = quickest("alice@example.com"), quickest("nobody@example.com")
+    assert known / 3 < unknown < known * 3
 
 
 def test_an_overlong_password_is_refused_before_it_is_hashed(alice: User) -> None:
