@@ -77,6 +77,18 @@ class MediaObjectQuerySet(models.QuerySet["MediaObject"]):
             state=State.DELETING, token=None, lease_until=None, due_at=Now()
         )
 
+    def release(self) -> int:
+        """attached → deleting, due now: what the triggers do when a reference goes."""
+        return self.filter(state=State.ATTACHED).update(
+            state=State.DELETING, due_at=Now(), attempts=0, deletes_sent=0
+        )
+
+    def delete_again(self, keys: Iterable[str]) -> int:
+        """deleted → deleting: the object came back, with an older copy of the bucket."""
+        return self.filter(key__in=list(keys), state=State.DELETED).update(
+            state=State.DELETING, due_at=Now(), attempts=0, deletes_sent=0
+        )
+
     def due(self, state: State) -> Self:
         """Rows the sweep has something to do with now, the longest due first."""
         return self.filter(state=state, due_at__lte=Now()).order_by("due_at")

@@ -23,7 +23,7 @@ from django.db import DatabaseError, transaction
 from sign_s3.bucket import BucketException, NoSuchKey, PreconditionFailed
 from sign_s3.conf import conf
 from sign_s3.destinations import Destination
-from sign_s3.inspection import Inspected, Refused, inspect
+from sign_s3.inspection import OWNER_METADATA, Inspected, Refused, inspect
 from sign_s3.keys import object_key
 from sign_s3.models import MediaObject, State
 from sign_s3.services import quota
@@ -68,7 +68,7 @@ def attach(*, owner: str, uploads: Sequence[Upload], save: Callable[[], T]) -> T
         token = uuid.uuid4()
         _claim(owner, uploads, inspected, token)
         try:
-            _promote(uploads, inspected, token)
+            _promote(owner, uploads, inspected, token)
             result = _commit(token, len(uploads), save)
         except BaseException:
             _give_up(token)
@@ -157,9 +157,11 @@ def _refuse_taken(owner: str, uploads: Sequence[Upload]) -> None:
         raise UploadsInUse(in_use, retry_after=retry_after)
 
 
-def _promote(uploads: Sequence[Upload], inspected: Sequence[Inspected], token: uuid.UUID) -> None:
+def _promote(
+    owner: str, uploads: Sequence[Upload], inspected: Sequence[Inspected], token: uuid.UUID
+) -> None:
     """Copy each upload to the media bucket, if it still is the one that was inspected."""
-    source, target, lease = incoming_bucket(), media_bucket(), conf().lease
+    source, target, settings = incoming_bucket(), media_bucket(), conf()
 
     def copy(pair: tuple[Upload, Inspected]) -> None:
         upload, item = pair
@@ -172,12 +174,15 @@ def _promote(uploads: Sequence[Upload], inspected: Sequence[Inspected], token: u
             content_type=item.content_type,
             content_disposition="inline" if inline else "attachment",
             cache_control=PUBLIC_CACHE_CONTROL if upload.destination.public else CACHE_CONTROL,
+            single_limit=settings.single_copy_limit,
+            # For whoever has to rebuild the ledger from the bucket.
+            metadata={OWNER_METADATA: owner},
         )
 
     outcomes = each(
         copy,
         list(zip(uploads, inspected, strict=True)),
-        every=lease.total_seconds() / 3,
+        every=settings.lease.total_seconds() / 3,
         meanwhile=lambda: _renew(token),
     )
     problems = [

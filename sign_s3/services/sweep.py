@@ -4,10 +4,11 @@
     purge     tombstones and kept answers past their time
     delete    due rows, up to 1,000 a call; first and, after settling, a second time → deleted
 
-Any number of sweeps may run at once and any may be killed anywhere: each step takes up to 1,000 rows
-in one short transaction and skips those that another sweep is taking, so none waits. A batch of deletes is taken in such a transaction, which puts back what a field
-still refers to and notes that a delete is about to be sent; S3 is called after it committed; each
-key's answer is noted after that. What was sent but never noted is sent again.
+Any number of sweeps may run at once and any may be killed anywhere: each step takes up to 1,000
+rows in one short transaction and skips those that another sweep is taking, so none waits. Taking a
+batch of deletes also puts back what a field still refers to, and notes that a delete is about to be
+sent; S3 is called after that committed, and each key's answer is noted afterwards. What was sent
+but never noted is sent again.
 """
 
 import logging
