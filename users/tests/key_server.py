@@ -26,9 +26,10 @@ def new_key(kind: str = "RS256") -> PrivateKey:
 
 def jwk(key: PrivateKey, kid: str | None, **changes: Any) -> dict[str, Any]:
     """The public half as a set lists it."""
-    kind = "RSA" if isinstance(key, rsa.RSAPrivateKey) else "EC"
-    algorithm = jwt.algorithms.RSAAlgorithm if kind == "RSA" else jwt.algorithms.ECAlgorithm
-    public: dict[str, Any] = algorithm.to_jwk(key.public_key(), as_dict=True)  # type: ignore[arg-type]
+    if isinstance(key, rsa.RSAPrivateKey):
+        public = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    else:
+        public = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
     public.pop("key_ops", None)
     return public | ({"kid": kid} if kid else {}) | {"use": "sig"} | changes
 

@@ -62,7 +62,7 @@ def test_of_many_sign_ups_with_one_email_one_succeeds(db: None) -> None:
         emails = [f"charlie{place}@example.com", f"CHARLIE{place}@example.com"] * (AT_ONCE // 2)
         answers = together(
             *[
-                lambda email=email: APIClient().post("/users/", {**body, "email": email})  # type: ignore[misc]
+                lambda email=email: APIClient().post("/users/", {**body, "email": email})
                 for email in emails
             ]
         )
@@ -92,7 +92,7 @@ def test_of_many_changes_of_one_password_one_succeeds(alice: User) -> None:
     sessions = [sign_in_as(alice) for _ in range(AT_ONCE)]
     answers = together(
         *[
-            lambda place=place, client=session.client: client.post(  # type: ignore[misc]
+            lambda place=place, client=session.client: client.post(
                 "/auth/password/", {"old": PASSWORD, "new": f"{NEW} {place}"}
             )
             for place, session in enumerate(sessions)
