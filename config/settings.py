@@ -137,6 +137,22 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 SIGN_S3: dict[str, object] = {
+    "form_posts": env.bool("S3_FORM_POSTS", default=True),
+    "single_copy_limit": env.int("S3_SINGLE_COPY_LIMIT", default=256 * 1024**2),
+    "connect_timeout": env.float("S3_CONNECT_TIMEOUT", default=2.0),
+    "read_timeout": env.float("S3_READ_TIMEOUT", default=10.0),
+    "url_window": env.int("URL_WINDOW", default=3600),
+    "quota_bytes": env.int("QUOTA_BYTES", default=None),
+    "quota_files": env.int("QUOTA_FILES", default=None),
+    "inspectors": tuple(
+        env.list(
+            "INSPECTORS",
+            default=[
+                "sign_s3.inspection.check_signature",
+                "sign_s3.inspection.check_dimensions",
+            ],
+        )
+    ),
     "signing_authentication": "users.authentication.StatelessTokenAuthentication",
     #: What an S3 call inside a database transaction does: "raise" stops it, "log" reports it.
     "transaction_guard": env.str(

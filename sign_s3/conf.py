@@ -13,10 +13,12 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from sign_s3.destinations import MIB
 from sign_s3.signing import AddressingStyle
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity: it is a key of caches on the signing path, and hashing 30 fields costs 1 µs.
+@dataclass(frozen=True, slots=True, eq=False)
 class Conf:
     """Everything an operator can choose. Durations are seconds unless they are timedeltas."""
 
@@ -33,6 +35,13 @@ class Conf:
     addressing_style: AddressingStyle = "auto"
     default_acl: str = "bucket-owner-full-control"
     custom_domain: str | None = None
+
+    #: Whether the store takes form POSTs. One that does not gets presigned PUTs, which cannot limit
+    #: the size: a file too large is then refused only when a record claims it.
+    form_posts: bool = True
+    #: Bytes up to which a copy is one request. A store that checks the source's ETag on whole
+    #: copies only, as Ceph does, needs 5 GiB here.
+    single_copy_limit: int = 256 * MIB
 
     #: Dotted path of the authentication of signing alone, which should need no database; None takes
     #: REST framework's default.

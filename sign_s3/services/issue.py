@@ -5,17 +5,30 @@ path → destination → N random keys → N policies that pin bucket, key, type
 
 import time
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sign_s3.conf import conf
 from sign_s3.destinations import Destination
 from sign_s3.fields import destination_for_path
+from sign_s3.inspection import OWNER_METADATA
 from sign_s3.keys import MEDIA_PREFIX, new_id
 from sign_s3.services.errors import Problem, UploadsRefused
 from sign_s3.signing import PresignedPost
 from sign_s3.storage import incoming_signer
 
 
-def issue(*, owner: str, mime: str, path: str, number: int) -> list[PresignedPost]:
+class PresignedPut(NamedTuple):
+    """For a store that takes no form POSTs: send the file to ``url`` with these headers."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    key: str
+
+
+def issue(
+    *, owner: str, mime: str, path: str, number: int
+) -> list[PresignedPost] | list[PresignedPut]:
     """Sign ``number`` forms for uploads of type ``mime`` to the destination declared as ``path``.
 
     Raises `UploadsRefused` if no field declares that path or it does not take that type, and
@@ -29,9 +42,21 @@ def issue(*, owner: str, mime: str, path: str, number: int) -> list[PresignedPos
         raise UploadsRefused([Problem("mime", "type_not_allowed", _types_taken(destination))])
     now = int(time.time())
     start = MEDIA_PREFIX + destination.expand(datetime.fromtimestamp(now, UTC))
-    settings = conf()
-    return incoming_signer().posts(
-        [start + new_id() + extension for _ in range(number)],
+    keys = [start + new_id() + extension for _ in range(number)]
+    settings, signer = conf(), incoming_signer()
+    if not settings.form_posts:
+        headers = {"Content-Type": mime, f"x-amz-meta-{OWNER_METADATA}": owner}
+        return [
+            PresignedPut(
+                "PUT",
+                signer.put(key, now=now, expires_in=settings.policy_seconds, headers=headers),
+                headers,
+                key,
+            )
+            for key in keys
+        ]
+    return signer.posts(
+        keys,
         content_type=mime,
         owner=owner,
         max_size=destination.max_size,

@@ -180,3 +180,18 @@ def test_everything_wrong_is_told_at_once(client):
         ("path", "required"),
         ("number", "invalid"),
     ]
+
+
+def test_a_store_that_takes_no_forms_gets_presigned_puts(client, alice, settings):
+    settings.SIGN_S3 = {**settings.SIGN_S3, "form_posts": False}
+
+    (put,) = client.post("/sign_s3/", GOOD).json()
+
+    url, _, query = put.pop("url").partition("?")
+    assert url == "https://test-incoming.s3.eu-west-1.amazonaws.com/" + put["key"]
+    assert "X-Amz-SignedHeaders=content-type%3Bhost%3Bx-amz-meta-userid" in query
+    assert put == {
+        "method": "PUT",
+        "headers": {"Content-Type": "image/jpeg", "x-amz-meta-userid": alice.pk},
+        "key": put["key"],
+    }
