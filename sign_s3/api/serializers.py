@@ -29,7 +29,10 @@ class SigningSerializer(serializers.Serializer[Any]):
 
 
 class FormSerializer(serializers.Serializer[Any]):
-    """One presigned POST: send ``fields`` and last ``file`` as multipart/form-data to ``url``."""
+    """One presigned POST: send ``fields`` and last ``file`` as multipart/form-data to ``url``.
+
+    A store that takes no forms answers ``{method, url, headers, key}`` instead.
+    """
 
     url = serializers.URLField()
     fields = serializers.DictField(child=serializers.CharField())  # type: ignore[assignment]
