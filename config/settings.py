@@ -108,7 +108,9 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     DATABASE["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        # Recursive triggers, so that REPLACE INTO fires the release triggers too.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+        "PRAGMA recursive_triggers=ON;",
     }
 else:
     DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
@@ -176,7 +178,8 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["users.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["sign_s3.api.parsers.GuardedJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["sign_s3.api.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "sign_s3.api.negotiation.OnlyChoice",
     "DEFAULT_SCHEMA_CLASS": "config.schema.AutoSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     # The answer's format follows from the endpoint alone; ?format= is no part of the contract.
@@ -208,7 +211,7 @@ TOKEN_ISSUERS = env.json("TOKEN_ISSUERS", default=[])
 DRF_STANDARDIZED_ERRORS = {
     "EXCEPTION_HANDLER_CLASS": "config.exceptions.ExceptionHandler",
     "ALLOWED_ERROR_STATUS_CODES": [
-        str(status) for status in (400, 401, 403, 404, 405, 406, 409, 413, 415, 429, 500, 503)
+        str(status) for status in (400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503)
     ],
     "ERROR_SCHEMAS": {
         "409": "config.schema.ClientErrorResponseSerializer",

@@ -104,7 +104,6 @@ The whole job in curl, to paste into another terminal (bash):
 
 Sign S3 is up after {took:.1f} s; Ctrl-C stops it.
 
-    {base}/         the gallery page
     {base}/docs/    the API
     {base}/admin/   what is stored
 

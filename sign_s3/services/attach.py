@@ -66,8 +66,8 @@ def attach(*, owner: str, uploads: Sequence[Upload], save: Callable[[], T]) -> T
     with waiting_for_store():
         inspected = _inspect_all(owner, uploads)
         token = uuid.uuid4()
-        _claim(owner, uploads, inspected, token)
         try:
+            _claim(owner, uploads, inspected, token)
             _promote(owner, uploads, inspected, token)
             result = _commit(token, len(uploads), save)
         except BaseException:
