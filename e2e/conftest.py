@@ -11,6 +11,7 @@ The first three last for the session, and so are shared by its tests: use keys a
 own.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
@@ -35,6 +36,9 @@ from sign_s3.signing import Signer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+# httpx logs whole URLs, signatures included, with every failure.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 #: Limits are tested where they are counted; here they would stop the tests.
 _UNLIMITED = dict.fromkeys(

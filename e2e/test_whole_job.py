@@ -117,13 +117,14 @@ def test_a_post_serves_the_very_bytes_that_were_uploaded(
         assert not holds(s3, live_service.store.incoming, key)
 
     # One picture is replaced, one stays, one goes.
-    other = phone.upload(POSTS, "image/png", picture("PNG", seed=1))
+    replacement = picture("PNG", seed=1)
+    other = phone.upload(POSTS, "image/png", replacement)
     url = f"/posts/{post['id']}/"
     changed = phone.call("PATCH", url, {"images": [keys["image/webp"], other]})
     assert changed.status_code == 200, changed.text
     assert [shown["key"] for shown in changed.json()["images"]] == [keys["image/webp"], other]
     assert gone(keys["image/jpeg"], keys["image/png"])
-    assert_serves(changed.json()["images"][1]["url"], picture("PNG", seed=1), "image/png")
+    assert_serves(changed.json()["images"][1]["url"], replacement, "image/png")
 
     deleted = phone.call("DELETE", url)
     assert (deleted.status_code, deleted.content) == (204, b"")
