@@ -3,7 +3,8 @@
 Each UploadField column has two row triggers, AFTER UPDATE OF it and AFTER DELETE, that move the old
 key's ledger row attached → deleting, due now. Being part of the statement, they see the ORM, bulk
 updates, cascades, the admin and raw SQL alike, and a save that fails or is rolled back releases
-nothing. They do not see TRUNCATE, SQLite's REPLACE INTO and what happens while they are disabled;
+nothing. (SQLite's REPLACE INTO is seen with ``PRAGMA recursive_triggers=ON``: sqlite.org,
+"ON CONFLICT".) They do not see TRUNCATE and what happens while they are disabled;
 `manage.py sweep --audit` finds what that leaves behind.
 
 A trigger's name ends in a digest of its definition, so what is installed and what should be are

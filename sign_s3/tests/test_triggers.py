@@ -138,6 +138,17 @@ def test_whatever_drops_a_reference_releases_the_file(drop: Callable[[Photo], No
     assert states(other) == [State.ATTACHED]
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's REPLACE INTO")
+def test_replacing_a_row_releases_its_file() -> None:
+    key, other = in_the_ledger(), in_the_ledger()
+    photo = Photo.objects.create(album=Album.objects.create(), image=key)
+    run(
+        "REPLACE INTO gallery_photo (id, album_id, caption, image) "
+        f"VALUES ({photo.pk}, {photo.album_id}, '', '{other}')"
+    )
+    assert states(key, other) == [State.DELETING, State.ATTACHED]
+
+
 def test_a_fast_delete_releases_every_file() -> None:
     keys = [in_the_ledger(a_key(PAPERS)) for _ in range(3)]
     Letter.objects.bulk_create(Letter(document=key) for key in keys)
