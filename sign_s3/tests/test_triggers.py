@@ -143,8 +143,8 @@ def test_replacing_a_row_releases_its_file() -> None:
     key, other = in_the_ledger(), in_the_ledger()
     photo = Photo.objects.create(album=Album.objects.create(), image=key)
     run(
-        "REPLACE INTO gallery_photo (id, album_id, caption, image) "
-        f"VALUES ({photo.pk}, {photo.album_id}, '', '{other}')"
+        "REPLACE INTO gallery_photo (id, album_id, caption, hidden, image) "
+        f"VALUES ({photo.pk}, {photo.album_id}, '', 0, '{other}')"
     )
     assert states(key, other) == [State.DELETING, State.ATTACHED]
 
