@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
 #: Limits are tested where they are counted; here they would stop the tests.
-_UNLIMITED = dict.fromkeys(
+UNLIMITED = dict.fromkeys(
     (
         "RATE_SIGNED_KEYS",
         "RATE_TOKEN_ADDRESS",
@@ -128,7 +128,7 @@ def live_service(
         env = service.environment(
             s3_server,
             secret_key=os.environ["SECRET_KEY"],
-            overrides={**_UNLIMITED, "DATABASE_URL": database_url},
+            overrides={**UNLIMITED, "DATABASE_URL": database_url},
         )
         try:
             command = [sys.executable, "-m", "local.prepare"]
