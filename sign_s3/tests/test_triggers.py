@@ -141,10 +141,11 @@ def test_whatever_drops_a_reference_releases_the_file(drop: Callable[[Photo], No
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite's REPLACE INTO")
 def test_replacing_a_row_releases_its_file() -> None:
     key, other = in_the_ledger(), in_the_ledger()
-    photo = Photo.objects.create(album=Album.objects.create(), image=key)
+    album = Album.objects.create()
+    photo = Photo.objects.create(album=album, image=key)
     run(
         "REPLACE INTO gallery_photo (id, album_id, caption, hidden, image) "
-        f"VALUES ({photo.pk}, {photo.album_id}, '', 0, '{other}')"
+        f"VALUES ({photo.pk}, {album.pk}, '', 0, '{other}')"
     )
     assert states(key, other) == [State.DELETING, State.ATTACHED]
 
