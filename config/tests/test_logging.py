@@ -47,7 +47,7 @@ LEAKS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "secret"), LEAKS)
+@pytest.mark.parametrize(("text", "secret"), LEAKS, ids=range(len(LEAKS)))
 def test_nothing_of_a_secrets_shape_survives(text: str, secret: str) -> None:
     assert secret in text
     assert secret not in redact(text)
