@@ -36,8 +36,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
 
-#: What browsers show in place; everything else they are told to download.
+#: What browsers show in place; everything else they are told to download, and so is SVG, which is a
+#: document with scripts.
 INLINE_TYPES = ("image/", "video/")
+DOCUMENT_TYPES = "+xml"
 #: Keys are never written twice, so a served file never changes.
 CACHE_CONTROL = "private, max-age=31536000, immutable"
 PUBLIC_CACHE_CONTROL = "public, max-age=31536000, immutable"
@@ -165,7 +167,9 @@ def _promote(
 
     def copy(pair: tuple[Upload, Inspected]) -> None:
         upload, item = pair
-        inline = item.content_type.startswith(INLINE_TYPES)
+        inline = item.content_type.startswith(INLINE_TYPES) and not item.content_type.endswith(
+            DOCUMENT_TYPES
+        )
         target.copy_from(
             source,
             object_key(item.key),
