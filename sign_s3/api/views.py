@@ -38,10 +38,9 @@ class SignS3View(APIView):
     @extend_schema(request=SigningSerializer, responses={201: FormSerializer(many=True)})
     def post(self, request: Request) -> Response:
         """Answer with presigned POSTs for new keys, `number` of them."""
-        wanted = SigningSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
+        wanted = SigningSerializer.read(request.data)
         with translated():
-            forms = issue(owner=str(request.user.pk), **wanted.validated_data)
+            forms = issue(owner=str(request.user.pk), **wanted)
         return Response([form._asdict() for form in forms], status=status.HTTP_201_CREATED)
 
     @extend_schema(
