@@ -152,7 +152,10 @@ class CorsMiddleware:
         else:
             response = self.get_response(request)
         # Whoever caches an answer must not give it to another origin.
-        patch_vary_headers(response, ("Origin",))
+        if "Vary" in response.headers:
+            patch_vary_headers(response, ("Origin",))
+        else:
+            response.headers["Vary"] = "Origin"
         if allowed:
             response["Access-Control-Allow-Origin"] = origin
             response["Access-Control-Expose-Headers"] = self.exposed

@@ -1,9 +1,26 @@
 """What Granian serves: ``granian --interface wsgi config.wsgi:application``."""
 
 import os
+from collections.abc import Iterable
+from typing import Any
+from wsgiref.types import StartResponse
 
 from django.core.wsgi import get_wsgi_application
+from django.http import HttpResponse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_wsgi_application()
+_django = get_wsgi_application()
+
+
+def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """Django's answer, as a list where it is whole.
+
+    Granian sends a list at once and walks through anything else piece by piece, which takes 15 µs.
+    """
+    response = _django(environ, start_response)
+    if not isinstance(response, HttpResponse):
+        return response  # a stream
+    body = [response.content]
+    response.close()
+    return body

@@ -16,7 +16,7 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import ConnectionError, NoScriptError, RedisError  # noqa: A004
 from redis.retry import Retry
 
 log = logging.getLogger(__name__)
@@ -125,12 +125,8 @@ class RedisCounter:
     """
 
     def __init__(self, url: str) -> None:
-        self._redis: Any = Redis.from_url(
-            url,
-            socket_timeout=REDIS_TIMEOUT,
-            socket_connect_timeout=REDIS_TIMEOUT,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._url = url
+        self._thread = threading.local()
         self._sha: str | None = None
 
     def charge(self, subject: str, windows: Sequence[Window], cost: int) -> tuple[bool, Left]:
@@ -145,13 +141,31 @@ class RedisCounter:
         ]
 
     def _run(self, arguments: list[Any]) -> list[int]:
+        redis = self._connected()
         if self._sha is not None:
             try:
-                return self._redis.execute_command("EVALSHA", self._sha, *arguments)  # type: ignore[no-any-return]
+                return redis.execute_command("EVALSHA", self._sha, *arguments)  # type: ignore[no-any-return]
             except NoScriptError:  # Redis was restarted
                 self._sha = None
-        self._sha = self._redis.script_load(self.SCRIPT)
-        return self._redis.execute_command("EVALSHA", self._sha, *arguments)  # type: ignore[no-any-return]
+        self._sha = redis.script_load(self.SCRIPT)
+        return redis.execute_command("EVALSHA", self._sha, *arguments)  # type: ignore[no-any-return]
+
+    def _connected(self) -> Any:
+        """This thread's own connection: taking one from a pool costs as much as the trip itself.
+
+        One that Redis closed while it was idle is opened again, once; a timeout is not tried again.
+        """
+        try:
+            return self._thread.redis
+        except AttributeError:
+            self._thread.redis = Redis.from_url(
+                self._url,
+                single_connection_client=True,
+                socket_timeout=REDIS_TIMEOUT,
+                socket_connect_timeout=REDIS_TIMEOUT,
+                retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
+            )
+            return self._thread.redis
 
 
 class SparedCounter:

@@ -1,15 +1,12 @@
 """Content negotiation for an API that speaks JSON and nothing else."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import Any
 
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class OnlyChoice(DefaultContentNegotiation):
@@ -21,15 +18,19 @@ class OnlyChoice(DefaultContentNegotiation):
     negotiated as usual.
     """
 
-    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser | None:
-        return parsers[0] if len(parsers) == 1 else super().select_parser(request, parsers)
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        match parsers:
+            case [only]:
+                return only
+        return super().select_parser(request, parsers)
 
     def select_renderer(
         self,
         request: Request,
-        renderers: "Iterable[BaseRenderer]",
+        renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,
-    ) -> tuple[BaseRenderer, str]:
-        if isinstance(renderers, Sequence) and len(renderers) == 1:
-            return renderers[0], str(renderers[0].media_type)
+    ) -> Any:
+        match renderers:
+            case [only]:
+                return only, only.media_type
         return super().select_renderer(request, renderers, format_suffix)

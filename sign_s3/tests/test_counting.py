@@ -1,5 +1,6 @@
 """Counters: in this process, on a real Redis from several processes, and with Redis gone."""
 
+import contextlib
 import multiprocessing
 import os
 import socket
@@ -9,6 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -149,6 +151,82 @@ def test_a_restarted_redis_is_taught_the_script_again(redis_url: str, subject: s
     assert counter.charge(subject, [DAY], 1)[0]
     Redis.from_url(redis_url).script_flush()
     assert counter.charge(subject, [DAY], 1)[1][0][0] == 4998
+
+
+class Relay:
+    """Stands between a counter and Redis, and counts what the counter sends at once."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._redis = (parts.hostname, parts.port or 6379)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        port = self._listener.getsockname()[1]
+        self.url = parts._replace(netloc=f"127.0.0.1:{port}").geturl()
+        self.sent: list[bytes] = []
+        self._sockets: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            redis = socket.create_connection(self._redis)
+            self._sockets += [client, redis]
+            for source, target, seen in ((client, redis, self.sent), (redis, client, [])):
+                threading.Thread(
+                    target=self._pass_on, args=(source, target, seen), daemon=True
+                ).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, seen: list[bytes]) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                seen.append(data)
+                target.sendall(data)
+
+    def hang_up(self) -> None:
+        while self._sockets:
+            connection = self._sockets.pop()
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+    def close(self) -> None:
+        self._listener.close()
+        self.hang_up()
+
+
+@pytest.fixture
+def relay(redis_url: str) -> Iterator[Relay]:
+    made = Relay(redis_url)
+    yield made
+    made.close()
+
+
+@pytest.mark.redis
+def test_all_windows_are_charged_in_one_trip(relay: Relay, subject: str) -> None:
+    counter = RedisCounter(relay.url)
+    counter.charge(subject, [MINUTE, DAY], 1)
+    relay.sent.clear()
+
+    for _ in range(20):
+        counter.charge(subject, [MINUTE, DAY], 1)
+
+    assert len(relay.sent) == 20
+    assert all(packet.count(b"EVALSHA") == 1 for packet in relay.sent)
+
+
+@pytest.mark.redis
+def test_a_connection_that_redis_closed_is_opened_again(
+    relay: Relay, subject: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    counter = SparedCounter(RedisCounter(relay.url), LocalCounter(Clock(0)))
+    counter.charge(subject, [DAY], 1)
+    relay.hang_up()
+
+    assert counter.charge(subject, [DAY], 1)[1][0][0] == 4998
+    assert caplog.records == []
 
 
 # ---------------------------------------------------------------- without Redis

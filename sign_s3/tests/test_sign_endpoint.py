@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from rest_framework.test import APIClient
 
+from sign_s3 import bucket
 from sign_s3.keys import parse_key
 
 PATH = "images/users/profiles/profile_"
@@ -73,8 +74,15 @@ def test_ten_forms_have_ten_keys(client):
 def test_signing_asks_neither_the_database_nor_s3(client, django_assert_num_queries, settings):
     # Nothing listens there, so a call to S3 would fail (F1).
     settings.AWS_S3_ENDPOINT_URL = "http://127.0.0.1:9"
-    with django_assert_num_queries(0):
-        assert client.post("/sign_s3/", GOOD).status_code == 201
+    asked = []
+    stop = bucket.on_request(asked.append)
+    try:
+        with django_assert_num_queries(0):
+            assert client.post("/sign_s3/", GOOD).status_code == 201
+            assert client.post("/sign_s3/", {**GOOD, "number": 0}).status_code == 400
+    finally:
+        stop()
+    assert asked == []
 
 
 def test_nobody_signs_without_a_token(db):
