@@ -54,10 +54,11 @@ UNLIMITED = dict.fromkeys(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these tests on one worker, so that the servers are started once."""
+    """Keep tests that share servers on one worker, so that those are started once."""
+    here = Path(__file__).parent
     for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("e2e"))
+        if here in item.path.parents and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(str(item.path.parent.relative_to(here))))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,6 +18,9 @@ from local.processes import free_port
 from local.s3 import MINISTACK, EmbeddedS3
 from local.store import Store
 
+# These share no server with the rest, so another worker may have them.
+pytestmark = pytest.mark.xdist_group("demo")
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedS3]:

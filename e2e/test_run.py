@@ -18,6 +18,9 @@ from local.processes import free_port, listening
 from local.s3 import MINISTACK
 from local.service import BASE_DIR
 
+# These share no server with the rest, so another worker may have them.
+pytestmark = pytest.mark.xdist_group("demo")
+
 
 class Runner:
     """A started ``python -m local.run``, as a terminal would start it: in a group of its own."""
