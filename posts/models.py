@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from sign_s3.destinations import GIB, IMAGES, MIB, VIDEOS, Destination
 from sign_s3.fields import UploadField
 from sign_s3.keys import ID_LENGTH, new_id
+from users.models import User
 
 MAX_IMAGES = 10
 MAX_CAPTION_LENGTH = 2200
@@ -28,6 +29,15 @@ class PostQuerySet(models.QuerySet["Post"]):
     def visible_to(self, user_id: str | None) -> "PostQuerySet":
         """Everybody's public posts and, for their author, the private ones."""
         return self.filter(models.Q(visibility=Visibility.PUBLIC) | models.Q(author_id=user_id))
+
+    def locked(self, post: "Post") -> "Post | None":
+        """The post as it is now, locked until the transaction ends; None if it is gone.
+
+        Its author's account is locked before it. So whoever changes or deletes a post, and whoever
+        deletes an account with all its posts, takes turns, and none waits for another in a circle.
+        """
+        authors = User.objects.select_for_update(no_key=True).filter(pk=post.author_id)
+        return self.select_for_update().filter(pk=post.pk).first() if authors else None
 
 
 class Post(models.Model):

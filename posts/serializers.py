@@ -134,6 +134,9 @@ class PostSerializer(UploadModelSerializer):
         pictures = PostImage.objects.filter(post=instance)
         return super().current_keys(instance) | {str(row.image) for row in pictures}
 
+    def locked(self, instance: Post) -> Post | None:
+        return Post.objects.locked(instance)
+
     def create(self, validated_data: dict[str, Any]) -> Post:
         keys = validated_data.pop("images")
         author_id = self.context["request"].user.pk

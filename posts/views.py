@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import NotFound
@@ -85,6 +85,11 @@ class PostView(PostsView, RetrieveUpdateDestroyAPIView[Post]):
     """One post. A private one exists for its author alone."""
 
     http_method_names = ["get", "head", "options", "patch", "delete"]
+
+    def perform_destroy(self, instance: Post) -> None:
+        with transaction.atomic():
+            if (post := Post.objects.locked(instance)) is not None:
+                post.delete()
 
 
 class WallView(PostsView, ListAPIView[Post]):

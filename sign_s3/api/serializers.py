@@ -153,6 +153,13 @@ class UploadModelSerializer(serializers.ModelSerializer[Any]):
         )
         return {key for key in held if key}
 
+    def locked(self, instance: Any) -> Any:
+        """The record as it is now, locked until the transaction ends; None if it is gone. Override
+        it where another row has to be locked first.
+        """
+        manager = type(instance)._base_manager
+        return manager.select_for_update().filter(pk=instance.pk).first()
+
     def save(self, **kwargs: Any) -> Any:
         named = list(_uploads(self, self.validated_data, ""))
         held = self.current_keys(self.instance) if self.instance is not None else set()
@@ -174,8 +181,7 @@ class UploadModelSerializer(serializers.ModelSerializer[Any]):
     def _write(self, kept: set[str], save: Any, **kwargs: Any) -> Any:
         """Write to the row as it is now, not as it was read: requests to one record take turns."""
         if self.instance is not None:
-            manager = type(self.instance)._base_manager
-            self.instance = manager.select_for_update().filter(pk=self.instance.pk).first()
+            self.instance = self.locked(self.instance)
             if self.instance is None:
                 raise NotFound
             if kept - self.current_keys(self.instance):
