@@ -286,6 +286,19 @@ class Bucket(MultipartUploads):
                 },
             )
 
+    def block_public_access(self) -> None:
+        """Let no ACL and no policy open it (docs.aws.amazon.com, "Blocking public access")."""
+        with self._calling("PutPublicAccessBlock") as s3:
+            s3.put_public_access_block(
+                Bucket=self.name,
+                PublicAccessBlockConfiguration={
+                    "BlockPublicAcls": True,
+                    "IgnorePublicAcls": True,
+                    "BlockPublicPolicy": True,
+                    "RestrictPublicBuckets": True,
+                },
+            )
+
     def set_cors(self, origins: Sequence[str]) -> None:
         """Let pages of these origins read, post forms and send parts, whose ETags they may see."""
         with self._calling("PutBucketCors") as s3:

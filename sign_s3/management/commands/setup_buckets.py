@@ -1,12 +1,15 @@
 """``manage.py setup_buckets``: the two buckets, with the rules the service relies on."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from sign_s3.bucket import BucketException
+from sign_s3.bucket import Bucket, BucketException, UnknownBucketException
 from sign_s3.conf import conf
 from sign_s3.storage import incoming_bucket, media_bucket
+
+#: What stores other than AWS answer to a call they do not know.
+NOT_OFFERED: Final = frozenset({"NotImplemented", "MethodNotAllowed", "405", "501"})
 
 
 class Command(BaseCommand):
@@ -14,7 +17,8 @@ class Command(BaseCommand):
 
     The incoming bucket expires what nobody claims (L1) and answers browsers of the given origins;
     it loses any other lifecycle and CORS rule it had. The media bucket gets neither: nothing in it
-    may expire, and its files are shown, not read by scripts.
+    may expire, and its files are shown, not read by scripts. Neither can be opened to the public: a
+    CDN reads from the media bucket with an identity of its own.
     """
 
     help = "Create the incoming and the media bucket where they are missing and configure them."
@@ -35,6 +39,7 @@ class Command(BaseCommand):
                 if not bucket.exists():
                     bucket.create()
                     self._say(options, f"{bucket.name}: created")
+                self._close(bucket, options)
             incoming.set_lifecycle(conf().incoming_days)
             if origin:
                 incoming.set_cors(origin)
@@ -43,6 +48,14 @@ class Command(BaseCommand):
         self._say(options, f"{incoming.name}: expires uploads after {conf().incoming_days} days")
         if origin:
             self._say(options, f"{incoming.name}: takes uploads from {', '.join(origin)}")
+
+    def _close(self, bucket: Bucket, options: dict[str, Any]) -> None:
+        try:
+            bucket.block_public_access()
+        except UnknownBucketException as exc:
+            if exc.error_code not in NOT_OFFERED:
+                raise
+            self._say(options, f"{bucket.name}: this store cannot block public access as a whole")
 
     def _say(self, options: dict[str, Any], line: str) -> None:
         if options["verbosity"] > 0:
