@@ -15,8 +15,13 @@ from urllib.parse import urlsplit
 import pytest
 from redis import Redis
 
-from sign_s3.api import counting
-from sign_s3.api.counting import LocalCounter, RedisCounter, SparedCounter, Window
+from sign_s3.api.counting import SHARED, LocalCounter, Window
+from sign_s3.api.counting_on_redis import (
+    REDIS_PAUSE,
+    REDIS_TIMEOUT,
+    RedisCounter,
+    SparedCounter,
+)
 
 MINUTE = Window("min", 300, 60)
 DAY = Window("day", 5000, 86400)
@@ -75,7 +80,7 @@ def test_memory_is_bounded_and_no_limit_is_lifted_by_a_flood() -> None:
     one = Window("day", 1, 86400)
     assert counter.charge("alice", [one], 1)[0]
     granted = sum(counter.charge(f"mallory-{n}", [one], 1)[0] for n in range(20_000))
-    assert granted <= 99 + counting.SHARED
+    assert granted <= 99 + SHARED
     assert not counter.charge("alice", [one], 1)[0]
 
 
@@ -249,7 +254,7 @@ def hanging_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def spared(port: int, pause: float = counting.REDIS_PAUSE) -> SparedCounter:
+def spared(port: int, pause: float = REDIS_PAUSE) -> SparedCounter:
     url = f"redis://:hunter2@127.0.0.1:{port}/0"
     return SparedCounter(RedisCounter(url), LocalCounter(Clock(0)), pause)
 
@@ -271,7 +276,7 @@ def test_a_redis_that_hangs_holds_up_one_request_for_a_moment(
     counter = spared(hanging_port)
     started = time.perf_counter()
     assert all(counter.charge("alice", [MINUTE], 1)[0] for _ in range(100))
-    assert time.perf_counter() - started < counting.REDIS_TIMEOUT * 4
+    assert time.perf_counter() - started < REDIS_TIMEOUT * 4
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "hunter2" not in caplog.text
 
