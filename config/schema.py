@@ -1,17 +1,45 @@
-"""What the OpenAPI document says beyond the views: how to authenticate, and every error."""
+"""What the OpenAPI document says beyond the views: how to authenticate, and every error.
 
-from typing import Any, Final
+All errors have one shape. Which codes there are is said by docs/api.md and, for bodies that could
+not be read, here; a client is meant to fall back on the status for a code it does not know.
+"""
+
+from typing import Any, Final, Literal
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema as SpectacularSchema
 from drf_spectacular.plumbing import build_bearer_security_scheme_object
-from drf_standardized_errors import openapi
-from drf_standardized_errors.openapi_serializers import ClientErrorEnum, ServerErrorEnum
-from rest_framework import serializers
+from rest_framework import permissions, serializers
 
+from sign_s3.api.idempotency import IdempotentCreateMixin
 from sign_s3.api.parsers import CODES
+from sign_s3.api.serializers import UploadModelSerializer
 
 #: Methods whose requests have a body that is parsed.
 WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+#: Permissions that ask for no more than a token, if that.
+_BY_TOKEN: Final = (
+    permissions.AllowAny,
+    permissions.IsAuthenticated,
+    permissions.IsAuthenticatedOrReadOnly,
+)
+DESCRIPTIONS: Final = {
+    "400": "Something in the request is wrong: change `attr`. The body could not be read: "
+    + ", ".join(f"`{code}`" for code in CODES)
+    + ".",
+    "401": "No token, or one that is over.",
+    "403": "Not yours to change.",
+    "404": "Not there, or not yours to know of.",
+    "409": "At odds with the state of things; with Retry-After, only for now.",
+    "411": "The body's length is not said.",
+    "413": "The body is too large.",
+    "415": "The body is no `application/json`.",
+    "422": "The Idempotency-Key was used for another request.",
+    "429": "Over a rate limit: wait Retry-After seconds.",
+    "503": "S3 or the database is out of reach: wait Retry-After seconds, send the same again.",
+}
+_SECONDS: Final = {"schema": {"type": "integer"}, "description": "Seconds to wait."}
+_ALWAYS_RETRYABLE: Final = frozenset({"429", "503"})
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -31,51 +59,74 @@ class StatelessTokenScheme(TokenScheme):  # type: ignore[no-untyped-call]
     name = "access-token-for-signing"
 
 
-class AnyErrorSerializer(serializers.Serializer[Any]):
+class ErrorSerializer(serializers.Serializer[Any]):
+    """One thing that is wrong. Programs look at ``code``, people at ``detail``."""
+
     code = serializers.CharField()
     detail = serializers.CharField()
-    attr = serializers.CharField(allow_null=True)
+    attr = serializers.CharField(
+        allow_null=True, help_text="The place in the request, like `images.0`."
+    )
 
 
-class UnreadableBodySerializer(AnyErrorSerializer):
-    code = serializers.ChoiceField(choices=[*CODES, "parse_error"])  # type: ignore[assignment]
+class ErrorsSerializer(serializers.Serializer[Any]):
+    """Every answer of 400 and above."""
+
+    type = serializers.ChoiceField(choices=["validation_error", "client_error", "server_error"])
+    errors = ErrorSerializer(many=True)  # type: ignore[assignment]
 
 
-class UnreadableBodyResponseSerializer(serializers.Serializer[Any]):
-    type = serializers.ChoiceField(choices=ClientErrorEnum.choices)
-    errors = UnreadableBodySerializer(many=True)  # type: ignore[assignment]
+class AutoSchema(SpectacularSchema):
+    """Adds to each operation the errors it can answer, and its rate limit's headers.
 
+    Those that do not follow from the view's parts are declared by it, with a status alone.
+    """
 
-class ClientErrorResponseSerializer(serializers.Serializer[Any]):
-    """409 and 413."""
+    def _get_response_bodies(
+        self, direction: Literal["request", "response"] = "response"
+    ) -> dict[str, Any]:
+        responses: dict[str, Any] = super()._get_response_bodies(direction)
+        declared = {status for status in responses if status >= "400"}
+        for status in sorted(declared | self._errors()):
+            responses[status] = self._error(status)
+        if self.view.get_throttles():
+            for response in responses.values():
+                headers = response.setdefault("headers", {})
+                for name in ("RateLimit", "RateLimit-Policy"):
+                    headers[name] = {"schema": {"type": "string"}}
+        return responses
 
-    type = serializers.ChoiceField(choices=ClientErrorEnum.choices)
-    errors = AnyErrorSerializer(many=True)  # type: ignore[assignment]
+    def _errors(self) -> set[str]:
+        view, statuses = self.view, {"400", "503"}
+        if self.method in WITH_BODY:
+            statuses |= {"411", "413", "415"}
+        # A token is not asked for everywhere, but one that is sent has to be good.
+        if view.get_authenticators() or view.get_authenticate_header(view.request):
+            statuses.add("401")
+        if self.method in WITH_BODY and not all(
+            isinstance(permission, _BY_TOKEN) for permission in view.get_permissions()
+        ):
+            statuses.add("403")
+        if "{" in self.path or (self.method == "GET" and getattr(view, "pagination_class", None)):
+            statuses.add("404")
+        if self.method in {"POST", "PUT", "PATCH"} and isinstance(
+            self.get_request_serializer(), UploadModelSerializer
+        ):
+            statuses.add("409")
+        if self.method == "POST" and isinstance(view, IdempotentCreateMixin):
+            statuses.add("422")
+        if view.get_throttles():
+            statuses.add("429")
+        return statuses
 
-
-class ServerErrorResponseSerializer(serializers.Serializer[Any]):
-    """503"""
-
-    type = serializers.ChoiceField(choices=ServerErrorEnum.choices)
-    errors = AnyErrorSerializer(many=True)  # type: ignore[assignment]
-
-
-class AutoSchema(openapi.AutoSchema):
-    """drf-standardized-errors' schema, which knows DRF's own parser and statuses alone."""
-
-    def _should_add_error_response(self, responses: dict[str, Any], status_code: str) -> bool:
-        if status_code in {"409", "413"} and self.method not in WITH_BODY:
-            return False
-        added: bool = super()._should_add_error_response(responses, status_code)
-        return added
-
-    def _should_add_parse_error_response(self) -> bool:
-        return self.method in WITH_BODY
-
-    def _get_http400_serializer(self) -> Any:
-        answers: Any = super()._get_http400_serializer()
-        if ClientErrorEnum.CLIENT_ERROR.value in answers.serializers:
-            answers.serializers[ClientErrorEnum.CLIENT_ERROR.value] = (
-                UnreadableBodyResponseSerializer
-            )
-        return answers
+    def _error(self, status: str) -> dict[str, Any]:
+        component = self.resolve_serializer(ErrorsSerializer, "response")
+        response: dict[str, Any] = {
+            "description": DESCRIPTIONS[status],
+            "content": {"application/json": {"schema": component.ref}},
+        }
+        if status in _ALWAYS_RETRYABLE:
+            response["headers"] = {"Retry-After": {**_SECONDS, "required": True}}
+        elif status == "409":
+            response["headers"] = {"Retry-After": _SECONDS}
+        return response

@@ -210,14 +210,6 @@ SIMPLE_JWT = {
 TOKEN_ISSUERS = env.json("TOKEN_ISSUERS", default=[])
 DRF_STANDARDIZED_ERRORS = {
     "EXCEPTION_HANDLER_CLASS": "config.exceptions.ExceptionHandler",
-    "ALLOWED_ERROR_STATUS_CODES": [
-        str(status) for status in (400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503)
-    ],
-    "ERROR_SCHEMAS": {
-        "409": "config.schema.ClientErrorResponseSerializer",
-        "413": "config.schema.ClientErrorResponseSerializer",
-        "503": "config.schema.ServerErrorResponseSerializer",
-    },
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Sign S3",
@@ -228,11 +220,6 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "ENUM_NAME_OVERRIDES": {
-        name: f"drf_standardized_errors.openapi_serializers.{name}.choices"
-        for name in ("ValidationErrorEnum", "ClientErrorEnum", "ServerErrorEnum")
-    },
-    "POSTPROCESSING_HOOKS": ["drf_standardized_errors.openapi_hooks.postprocess_schema_enums"],
 }
 #: Where rate limits are counted for all processes. Without it each worker counts for itself.
 REDIS_URL = env.str("REDIS_URL", default=None)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.utils.module_loading import import_string
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -46,7 +46,7 @@ class SignS3View(APIView):
     @extend_schema(
         request=RollbackSerializer,
         parameters=[OpenApiParameter("key", str, description="For clients without DELETE bodies.")],
-        responses={204: None},
+        responses={204: None, 404: OpenApiResponse(), 409: OpenApiResponse()},
     )
     def delete(self, request: Request) -> Response:
         """Roll unattached uploads back."""
