@@ -123,10 +123,10 @@ class Rig:
 
     def assert_nothing_left(self, phone: Phone, keys: Sequence[str]) -> None:
         """Once the phone deleted all its posts, the sweep leaves no object in the media bucket."""
-        for post in phone.http.get("/posts/", params={"author": phone.account.id}).json()[
-            "results"
-        ]:
-            assert phone.call("DELETE", f"/posts/{post['id']}/").status_code == 204
+        wall = f"/posts/?author={phone.account.id}&limit=100"
+        while posts := phone.http.get(wall).json()["results"]:
+            for post in posts:
+                assert phone.call("DELETE", f"/posts/{post['id']}/").status_code == 204
         self.settle()
         assert self.in_media(keys) == set()
         assert {row.state for row in self.ledger.rows(keys).values()} <= {"deleted"}
