@@ -9,7 +9,6 @@ of the machine falls on all of them.
 
 import base64
 import hmac
-import json
 import operator
 import os
 import secrets
@@ -18,10 +17,9 @@ import sys
 import time
 import timeit
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,6 +29,8 @@ from minio import Minio
 from minio.datatypes import PostPolicy
 
 import local.test_environment  # noqa: F401 - the settings' environment
+from bench.forms import meaning
+from bench.report import Row, main, spread
 from sign_s3.keys import new_id
 from sign_s3.signing import Credentials, Location, PresignedPost, Signer
 
@@ -61,31 +61,6 @@ MINIO = Minio(
     region=REGION,
 )
 MINIO.disable_dualstack_endpoint()  # type: ignore[no-untyped-call]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One contender at one task. Times are microseconds; the spread is the middle nine tenths."""
-
-    task: str
-    contender: str
-    median: float
-    low: float
-    high: float
-    #: How often our own row of the same task fits into it: the median over the rounds, since
-    #: within one round both had the same machine.
-    times_ours: float
-    at_least: float | None = None
-    at_most_us: float | None = None
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the target is met; None without one."""
-        if self.at_least is not None:
-            return self.times_ours >= self.at_least
-        if self.at_most_us is not None:
-            return self.median <= self.at_most_us
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,33 +126,8 @@ def floor() -> object:
     return uuid.uuid4(), hmac.digest(SIGNING_KEY, base64.b64encode(POLICY), "sha256")
 
 
-def meaning(form: dict[str, Any]) -> tuple[object, ...]:
-    """A form without what differs from one moment or one key to the next."""
-    fields = form["fields"]
-    policy = json.loads(base64.b64decode(fields["policy"]))
-    conditions = set()
-    for condition in policy["conditions"]:
-        if isinstance(condition, dict):
-            ((name, value),) = condition.items()
-        elif condition[0] == "eq":
-            name, value = condition[1].removeprefix("$"), condition[2]
-        else:
-            name, value = condition[0], tuple(condition[1:])
-        if name not in {"key", "x-amz-date"}:
-            conditions.add((name, value))
-    unpinned = {"key", "x-amz-date", "policy", "x-amz-signature"}
-    rest = {name: value for name, value in fields.items() if name not in unpinned}
-    life = datetime.fromisoformat(policy["expiration"]).timestamp() - time.time()
-    return form["url"], conditions, rest, fields.keys(), 290 < life <= 301, proof_holds(fields)
-
-
-def proof_holds(fields: dict[str, str]) -> bool:
-    """Whether the signature is the policy's, worked out step by step."""
-    key = f"AWS4{SECRET_KEY}".encode()
-    for part in (fields["x-amz-date"][:8], REGION, "s3", "aws4_request"):
-        key = hmac.new(key, part.encode(), sha256).digest()
-    proof = hmac.new(key, fields["policy"].encode(), sha256).hexdigest()
-    return hmac.compare_digest(proof, fields["x-amz-signature"])
+def said(form: Mapping[str, Any]) -> object:
+    return meaning(form, secret_key=SECRET_KEY, region=REGION)
 
 
 # ---------------------------------------------------------------- URLs
@@ -218,7 +168,7 @@ def cached_url() -> Callable[[], str]:
 
 def check() -> None:
     """All contenders give the same answer; otherwise comparing their times means nothing."""
-    assert meaning(our_forms()[0]._asdict()) == meaning(boto3_form()) == meaning(minio_form())
+    assert said(our_forms()[0]._asdict()) == said(boto3_form()) == said(minio_form())
     for _ in range(3):  # the clock may tick in between
         urls = [url_parts(make()) for make in (our_url, boto3_url, minio_url)]
         if urls[0] == urls[1] == urls[2]:
@@ -260,39 +210,30 @@ def measure() -> list[Row]:
         times = [1e6 * seconds / contender.answers for seconds in seconds_each]
         if contender.name == "ours":
             ours = times
-        low, *_, high = statistics.quantiles(times, n=20)
+        measured = spread(times)
+        # Within one round both had the same machine.
+        ratio = statistics.median(map(operator.truediv, times, ours))
+        target, met = "", None
+        if contender.at_least is not None:
+            target, met = f"≥ {contender.at_least:g} ×", ratio >= contender.at_least
+        elif contender.at_most_us is not None:
+            target, met = f"≤ {contender.at_most_us:g} µs", measured.median <= contender.at_most_us
         rows.append(
             Row(
+                "in process",
                 contender.task,
                 contender.name,
-                median=statistics.median(times),
-                low=low,
-                high=high,
-                times_ours=statistics.median(map(operator.truediv, times, ours)),
-                at_least=contender.at_least,
-                at_most_us=contender.at_most_us,
+                measured.median,
+                "µs",
+                measured.low,
+                measured.high,
+                None if contender.name == "ours" else ratio,
+                target,
+                met,
             )
         )
     return rows
 
 
-def main() -> int:
-    rows = measure()
-    print(f"{'task':<16} {'by':<9} {'µs':>8}  {'spread':<17} {'/ ours':>7}  target")
-    for row in rows:
-        spread = f"{row.low:.2f} to {row.high:.2f}"
-        target = ""
-        if row.at_least is not None:
-            target = f"at least {row.at_least:g}"
-        elif row.at_most_us is not None:
-            target = f"at most {row.at_most_us:g} µs"
-        verdict = {True: "met", False: "MISSED", None: ""}[row.met]
-        print(
-            f"{row.task:<16} {row.contender:<9} {row.median:>8.2f}  {spread:<17} "
-            f"{row.times_ours:>7.2f}  {target:<15} {verdict}".rstrip()
-        )
-    return 1 if any(row.met is False for row in rows) else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(measure))

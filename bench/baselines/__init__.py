@@ -1,0 +1,1 @@
+"""What users would write instead, the way their guides tell them to, for the same job."""
