@@ -1,5 +1,6 @@
 """The feed, a user's wall, and single posts."""
 
+from datetime import UTC
 from typing import Any
 
 from django.db import models, transaction
@@ -36,14 +37,22 @@ class NewestFirst(CursorPagination):
     def decode_cursor(self, request: Request) -> Cursor | None:
         """The cursor, or a 404 for one that is not ours: its position goes into a query."""
         cursor = super().decode_cursor(request)
-        if cursor is not None and cursor.position is not None:
-            try:
-                valid = parse_datetime(str(cursor.position)) is not None
-            except ValueError:
-                valid = False
-            if not valid:
-                raise NotFound(self.invalid_cursor_message)
+        if (
+            cursor is not None
+            and cursor.position is not None
+            and not _is_moment(str(cursor.position))
+        ):
+            raise NotFound(self.invalid_cursor_message)
         return cursor
+
+
+def _is_moment(text: str) -> bool:
+    """Whether `text` is a time with its zone that UTC has too: 0001-01-01 at +23:59 is none."""
+    try:
+        moment = parse_datetime(text)
+        return moment is not None and moment.tzinfo is not None and bool(moment.astimezone(UTC))
+    except (ValueError, OverflowError):
+        return False
 
 
 class IsAuthorOrReadOnly(BasePermission):

@@ -252,7 +252,17 @@ def test_the_feed_is_newest_first_in_pages_at_a_constant_cost(
 
 
 @pytest.mark.parametrize(
-    "cursor", ["x", "cD1ub3RhdGltZQ==", "bz0xMDAwMDAwMDAw", "%00", "cD0wMDAwLTAwLTAw"]
+    "cursor",
+    [
+        "x",
+        "cD1ub3RhdGltZQ==",
+        "bz0xMDAwMDAwMDAw",
+        "%00",
+        "cD0wMDAwLTAwLTAw",
+        "cD0yMDI1LTAxLTAxVDAw",  # a time without its zone
+        "cD0wMDAxLTAxLTAxVDAwJTNBMDAlM0EwMCUyQjIzJTNBNTk=",  # the year 1 at +23:59
+        "cD05OTk5LTEyLTMxVDIzJTNBNTklM0E1OS0yMyUzQTU5",  # the year 9999 at -23:59
+    ],
 )
 def test_a_cursor_that_is_not_ours_is_not_found(alice, client, cursor):
     Post.objects.create(author=alice)
