@@ -286,13 +286,18 @@ class Bucket(MultipartUploads):
                 },
             )
 
-    def block_public_access(self) -> None:
-        """Let no ACL and no policy open it (docs.aws.amazon.com, "Blocking public access")."""
+    def block_public_access(self, *, refuse_acls: bool = True) -> None:
+        """Let no ACL and no policy open it (docs.aws.amazon.com, "Blocking public access").
+
+        Public ACLs count for nothing either way; with ``refuse_acls`` S3 also answers 403 to who
+        sends one. Ceph's radosgw then refuses every PUT of an object or a part, whatever its ACL
+        (`RGWPutObj::verify_permission` in rgw_op.cc, mended in 2025; seen on 16.2).
+        """
         with self._calling("PutPublicAccessBlock") as s3:
             s3.put_public_access_block(
                 Bucket=self.name,
                 PublicAccessBlockConfiguration={
-                    "BlockPublicAcls": True,
+                    "BlockPublicAcls": refuse_acls,
                     "IgnorePublicAcls": True,
                     "BlockPublicPolicy": True,
                     "RestrictPublicBuckets": True,

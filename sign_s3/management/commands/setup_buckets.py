@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
     def _close(self, bucket: Bucket, options: dict[str, Any]) -> None:
         try:
-            bucket.block_public_access()
+            bucket.block_public_access(refuse_acls=conf().endpoint_url is None)
         except UnknownBucketException as exc:
             if exc.error_code not in NOT_OFFERED:
                 raise
