@@ -16,7 +16,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import boto3
 import httpx
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 # httpx logs whole URLs, signatures included, with every failure.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 
+#: A web app whose pages upload.
+APP_ORIGIN: Final = "https://app.example"
 #: Limits are tested where they are counted; here they would stop the tests.
 UNLIMITED = dict.fromkeys(
     (
@@ -92,7 +94,7 @@ def s3_server(
         store = server.start()
         run(
             "setup_buckets",
-            [sys.executable, "manage.py", "setup_buckets", "--origin", "https://app.example"],
+            [sys.executable, "manage.py", "setup_buckets", "--origin", APP_ORIGIN],
             env=service.environment(store, secret_key=os.environ["SECRET_KEY"]),
             log=state / "setup_buckets.log",
         )
@@ -133,7 +135,8 @@ def live_service(
         )
         try:
             command = [sys.executable, "-m", "local.prepare"]
-            for origin in service.origins(port):
+            # It configures the session's buckets once more, so it must not take the app's away.
+            for origin in (APP_ORIGIN, *service.origins(port)):
                 command += ["--origin", origin]
             run("the preparation", command, env=env, log=state / "prepare.log")
             web = service.serve(env, port=port, workers=1, log=state / "service.log")

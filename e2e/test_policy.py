@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 import pytest
 
+from e2e.conftest import APP_ORIGIN
 from e2e.outcomes import Contents, refused
 from local.store import Store
 from sign_s3.keys import new_id, object_key
@@ -20,7 +21,6 @@ from sign_s3.signing import PresignedPost, Signer
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-ALLOWED_ORIGIN: Final = "https://app.example"
 MAX_SIZE: Final = 1000
 PICTURE: Final = b"\x89PNG" + b"." * 96
 Part = tuple[str, tuple[str | None, str, str | None]]
@@ -244,16 +244,16 @@ def test_a_key_given_twice_never_stores_under_the_other_one(
 
 
 def test_pages_of_the_given_origin_may_upload(client: httpx.Client, form: PresignedPost) -> None:
-    response = client.options(form.url, headers=preflight(ALLOWED_ORIGIN))
+    response = client.options(form.url, headers=preflight(APP_ORIGIN))
     assert response.status_code in {200, 204}
-    assert response.headers["access-control-allow-origin"] == ALLOWED_ORIGIN
+    assert response.headers["access-control-allow-origin"] == APP_ORIGIN
     assert "POST" in response.headers["access-control-allow-methods"]
 
     files = {"file": ("picture.png", PICTURE, "image/png")}
-    origin = {"Origin": ALLOWED_ORIGIN}
+    origin = {"Origin": APP_ORIGIN}
     response = client.post(form.url, data=form.fields, files=files, headers=origin)
     assert response.status_code == 204
-    assert response.headers["access-control-allow-origin"] == ALLOWED_ORIGIN
+    assert response.headers["access-control-allow-origin"] == APP_ORIGIN
 
 
 def test_pages_of_other_origins_may_not(client: httpx.Client, form: PresignedPost) -> None:
