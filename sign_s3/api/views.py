@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from django.utils.module_loading import import_string
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
@@ -12,6 +13,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from sign_s3.api.errors import translated
+from sign_s3.api.renderers import JSONRenderer
 from sign_s3.api.serializers import FormSerializer, RollbackSerializer, SigningSerializer
 from sign_s3.api.throttling import SignedKeysThrottle
 from sign_s3.conf import conf
@@ -36,12 +38,15 @@ class SignS3View(APIView):
         return [SignedKeysThrottle()] if self.request.method == "POST" else []
 
     @extend_schema(request=SigningSerializer, responses={201: FormSerializer(many=True)})
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """Answer with presigned POSTs for new keys, `number` of them."""
         wanted = SigningSerializer.read(request.data)
         with translated():
             forms = issue(owner=str(request.user.pk), **wanted)
-        return Response([form._asdict() for form in forms], status=status.HTTP_201_CREATED)
+        # No Response of REST framework's: that is a template's, rendered later, for 12 µs more, and
+        # this is the answer that is asked for most.
+        body = JSONRenderer().render([form._asdict() for form in forms])
+        return HttpResponse(body, JSONRenderer.media_type, status.HTTP_201_CREATED)
 
     @extend_schema(
         request=RollbackSerializer,
