@@ -87,6 +87,19 @@ def test_a_patch_keeps_attaches_and_releases(alice, client_of, upload, buckets):
     )
 
 
+def test_a_key_the_post_holds_already_stands_in_its_list_once(alice, client_of, upload, buckets):
+    client = client_of(alice)
+    key = upload(client, IMAGES)
+    url = f"/posts/{client.post('/posts/', {'images': [key]}).json()['id']}/"
+
+    answer = client.patch(url, {"images": [key, key]})
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [
+        {"code": "repeated", "detail": "This key stands here twice.", "attr": "images.1"}
+    ]
+
+
 def test_deleting_a_post_releases_every_file(alice, client_of, upload, buckets):
     client = client_of(alice)
     image, film = (

@@ -14,7 +14,7 @@ from sign_s3.api.fields import StrictCharField, StrictIntegerField
 from sign_s3.destinations import Destination
 from sign_s3.fields import UploadField
 from sign_s3.keys import MAX_KEY_LENGTH, MEDIA_PREFIX, InvalidKey, parse_key
-from sign_s3.services.attach import Upload, attach
+from sign_s3.services.attach import Upload, attach, refuse_repeats
 
 MAX_NUMBER = 10
 MAX_KEYS = 10
@@ -162,6 +162,8 @@ class UploadModelSerializer(serializers.ModelSerializer[Any]):
 
     def save(self, **kwargs: Any) -> Any:
         named = list(_uploads(self, self.validated_data, ""))
+        with translated():
+            refuse_repeats(named)
         held = self.current_keys(self.instance) if self.instance is not None else set()
         new = [upload for upload in named if upload.key not in held]
         kept = {upload.key for upload in named} & held

@@ -64,7 +64,7 @@ def attach(*, owner: str, uploads: Sequence[Upload], save: Callable[[], T]) -> T
     if not uploads:
         with transaction.atomic(durable=True):
             return save()
-    _refuse_repeats(uploads)
+    refuse_repeats(uploads)
     with waiting_for_store():
         inspected = _inspect_all(owner, uploads)
         token = uuid.uuid4()
@@ -79,7 +79,8 @@ def attach(*, owner: str, uploads: Sequence[Upload], save: Callable[[], T]) -> T
     return result
 
 
-def _refuse_repeats(uploads: Sequence[Upload]) -> None:
+def refuse_repeats(uploads: Sequence[Upload]) -> None:
+    """Raise `UploadsRefused` if a key stands here twice."""
     seen: Counter[str] = Counter()
     problems = []
     for upload in uploads:
