@@ -1,0 +1,276 @@
+"""The policies of docs/security.md: with them the whole job works, and nothing else does.
+
+The embedded S3 evaluates IAM policies as AWS documents it; Ceph's users have no policies of this
+kind here. Without ``s3:ListBucket`` a missing object would be a 403 and not a 404 there as on AWS.
+"""
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+import httpx
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from e2e.databases import own_database
+from e2e.live import LiveService
+from e2e.outcomes import refused
+from e2e.security.person import Person, codes
+from local import service
+from local.pictures import picture
+from local.processes import Child, free_port, run, wait_until
+from local.s3 import REGION, EmbeddedS3
+from local.store import Store
+from sign_s3.keys import new_id
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+DOCUMENT: Final = service.BASE_DIR / "docs" / "security.md"
+#: The names of the buckets in the document.
+INCOMING, MEDIA = "example-incoming", "example-media"
+PATH: Final = "media/images/posts/post_"
+
+
+def documented(name: str) -> dict[str, Any]:
+    """The policy that the document gives under this name."""
+    section = rf"^#### {name}\n.*?^```json\n(.*?)^```"
+    found = re.search(section, DOCUMENT.read_text(), re.DOTALL | re.MULTILINE)
+    assert found is not None, name
+    policy: dict[str, Any] = json.loads(found[1])
+    return policy
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """An S3 with one user for each set of documented policies."""
+
+    root: Store
+    users: dict[str, Store]
+
+    def client(self, name: str) -> "S3Client":
+        store = self.users[name]
+        client: S3Client = boto3.client(
+            "s3",
+            aws_access_key_id=store.access_key,
+            aws_secret_access_key=store.secret_key,
+            region_name=store.region,
+            endpoint_url=store.endpoint_url,
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "path"},
+                retries={"max_attempts": 1},
+            ),
+        )
+        return client
+
+
+@pytest.fixture(scope="module")
+def cloud(
+    s3_server: Store, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cloud]:
+    if request.config.getoption("s3") != "embedded":
+        pytest.skip("IAM policies are evaluated by the embedded S3")
+    server = EmbeddedS3(tmp_path_factory.mktemp("iam"), free_port())
+    try:
+        root = replace(server.start(), incoming=INCOMING, media=MEDIA)
+        iam = boto3.client(
+            "iam",
+            aws_access_key_id="test",
+            aws_secret_access_key=server._root_secret,
+            region_name=REGION,
+            endpoint_url=server.endpoint_url,
+        )
+        users = {"root": root}
+        for user, policies in {
+            "web": ("Signing", "Promoting"),
+            "signing": ("Signing",),
+            "sweeper": ("Sweeping",),
+            "nobody": (),
+        }.items():
+            iam.create_user(UserName=user)
+            for name in policies:
+                iam.put_user_policy(
+                    UserName=user, PolicyName=name, PolicyDocument=json.dumps(documented(name))
+                )
+            key = iam.create_access_key(UserName=user)["AccessKey"]
+            users[user] = replace(
+                root, access_key=key["AccessKeyId"], secret_key=key["SecretAccessKey"]
+            )
+        iam.close()
+        yield Cloud(root, users)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def restricted(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
+    """The service with the rights of `web`, its sweep with those of `sweeper`."""
+    state = tmp_path_factory.mktemp("restricted")
+    port = free_port()
+    children: list[Child] = []
+    with own_database(state) as database_url:
+
+        def env(store: Store) -> dict[str, str]:
+            overrides = {"DATABASE_URL": database_url, "RATE_SIGN_UP": "1000/min"}
+            secret = os.environ["SECRET_KEY"]
+            return service.environment(store, secret_key=secret, overrides=overrides)
+
+        try:
+            command = [sys.executable, "-m", "local.prepare"]
+            run("the preparation", command, env=env(cloud.root), log=state / "prepare.log")
+            web = service.serve(
+                env(cloud.users["web"]), port=port, workers=1, log=state / "web.log"
+            )
+            children.append(web)
+            children.append(service.sweep(env(cloud.users["sweeper"]), log=state / "sweep.log"))
+            wait_until(lambda: service.healthy(port), web, patience=60)
+            url = f"http://127.0.0.1:{port}"
+            yield LiveService(url, cloud.root, env(cloud.users["sweeper"]), tuple(children))
+        finally:
+            for child in reversed(children):
+                child.stop()
+
+
+@pytest.fixture(scope="module")
+def alice(restricted: LiveService) -> Iterator[Person]:
+    with httpx.Client(base_url=restricted.url, trust_env=False, timeout=30) as http:
+        made = Person(http, "alice")
+        made.sign_up()
+        yield made
+
+
+def test_the_whole_job_works_with_the_documented_rights(
+    alice: Person, restricted: LiveService, cloud: Cloud
+) -> None:
+    ready = alice.http.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ok"), ready.text
+
+    data = picture("PNG")
+    made = alice.post(alice.upload(data))
+    assert made.status_code == 201, made.text
+    assert alice.http.get(made.json()["images"][0]["url"]).content == data
+
+    # A missing object is missing, not forbidden.
+    missing = alice.post(f"images/posts/post_{new_id()}.png")
+    assert (missing.status_code, codes(missing)) == (400, [("not_uploaded", "images.0")])
+    unclaimed = alice.upload(picture("PNG"))
+    assert alice.call("DELETE", "/sign_s3/", {"key": unclaimed}).status_code == 204
+
+    assert alice.call("DELETE", f"/posts/{made.json()['id']}/").status_code == 204
+    restricted.manage("sweep")
+    restricted.manage("sweep", "--audit")
+    with closing(cloud.client("root")) as root:
+        for bucket in (INCOMING, MEDIA):
+            assert "Contents" not in root.list_objects_v2(Bucket=bucket)
+
+
+Attempt = Callable[["S3Client"], object]
+OBJECT: Final = f"{PATH}x.png"
+OUTSIDE: Final = "backups/x"
+ATTEMPTS: Final[dict[str, Attempt]] = {
+    "write media": lambda s3: s3.put_object(Bucket=MEDIA, Body=b"x", Key=OBJECT),
+    "read media": lambda s3: s3.get_object(Bucket=MEDIA, Key=OBJECT),
+    "delete media": lambda s3: s3.delete_object(Bucket=MEDIA, Key=OBJECT),
+    "list media": lambda s3: s3.list_objects_v2(Bucket=MEDIA),
+    "write incoming": lambda s3: s3.put_object(Bucket=INCOMING, Body=b"x", Key=OBJECT),
+    "read incoming": lambda s3: s3.get_object(Bucket=INCOMING, Key=OBJECT),
+    "delete incoming": lambda s3: s3.delete_object(Bucket=INCOMING, Key=OBJECT),
+    "list incoming": lambda s3: s3.list_objects_v2(Bucket=INCOMING),
+    "write elsewhere in media": lambda s3: s3.put_object(Bucket=MEDIA, Body=b"x", Key=OUTSIDE),
+    "read elsewhere in media": lambda s3: s3.get_object(Bucket=MEDIA, Key=OUTSIDE),
+    "delete elsewhere in media": lambda s3: s3.delete_object(Bucket=MEDIA, Key=OUTSIDE),
+    "write elsewhere in incoming": lambda s3: s3.put_object(
+        Bucket=INCOMING, Body=b"x", Key=OUTSIDE
+    ),
+    "read elsewhere in incoming": lambda s3: s3.get_object(Bucket=INCOMING, Key=OUTSIDE),
+    "publish media": lambda s3: s3.put_object_acl(Bucket=MEDIA, ACL="public-read", Key=OBJECT),
+    "publish incoming": lambda s3: s3.put_object_acl(
+        Bucket=INCOMING, ACL="public-read", Key=OBJECT
+    ),
+    "write another bucket": lambda s3: s3.put_object(Bucket="another", Body=b"x", Key=OBJECT),
+    "list another bucket": lambda s3: s3.list_objects_v2(Bucket="another"),
+    "list buckets": lambda s3: s3.list_buckets(),
+    "create a bucket": lambda s3: s3.create_bucket(Bucket="new-bucket"),
+    "delete a bucket": lambda s3: s3.delete_bucket(Bucket=INCOMING),
+    "read a bucket's policy": lambda s3: s3.get_bucket_policy(Bucket=MEDIA),
+    "write a bucket's policy": lambda s3: s3.put_bucket_policy(Bucket=MEDIA, Policy="{}"),
+    "write CORS": lambda s3: s3.put_bucket_cors(Bucket=MEDIA, CORSConfiguration={"CORSRules": []}),
+    "drop the lifecycle": lambda s3: s3.delete_bucket_lifecycle(Bucket=INCOMING),
+    "open to the public": lambda s3: s3.delete_public_access_block(Bucket=MEDIA),
+}
+ALLOWED: Final = {
+    "web": {
+        "write media",
+        "read media",
+        "list media",
+        "write incoming",
+        "read incoming",
+        "delete incoming",
+        "list incoming",
+    },
+    "signing": {"write incoming", "read media"},
+    "sweeper": {"read media", "delete media", "list media"},
+    "nobody": set(),
+}
+
+
+def forbidden(attempt: Attempt, s3: "S3Client") -> bool:
+    """Whether it is answered 403. What is allowed may fail for another reason."""
+    try:
+        attempt(s3)
+    except ClientError as exc:
+        return exc.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    return False
+
+
+@pytest.mark.parametrize("user", ALLOWED)
+def test_the_documented_rights_allow_nothing_else(cloud: Cloud, user: str) -> None:
+    with closing(cloud.client("root")) as root:
+        root.create_bucket(Bucket="another")
+        for bucket in (INCOMING, MEDIA):
+            for name in (OBJECT, OUTSIDE):
+                root.put_object(Bucket=bucket, Body=b"x", Key=name)
+    with closing(cloud.client(user)) as s3:
+        allowed = {name for name, attempt in ATTEMPTS.items() if not forbidden(attempt, s3)}
+    assert allowed == ALLOWED[user]
+
+
+@pytest.mark.parametrize(
+    ("user", "bucket", "taken"),
+    [
+        ("signing", INCOMING, True),
+        ("signing", MEDIA, False),
+        ("sweeper", INCOMING, False),
+        ("sweeper", MEDIA, False),
+        ("nobody", INCOMING, False),
+    ],
+)
+def test_a_form_reaches_no_further_than_who_signed_it(
+    cloud: Cloud, user: str, bucket: str, taken: bool
+) -> None:
+    [form] = (
+        cloud.users[user]
+        .signer(bucket)
+        .posts(
+            [f"{PATH}{new_id()}.png"],
+            content_type="image/png",
+            owner="mallory",
+            max_size=100,
+            acl="bucket-owner-full-control",
+            now=int(time.time()),
+        )
+    )
+    answer = httpx.post(form.url, data=form.fields, files={"file": b"x"}, trust_env=False)
+    if taken:
+        assert answer.status_code == 204, answer.text
+    else:
+        refused(answer)
