@@ -72,11 +72,7 @@ class PostsView(GenericAPIView[Post]):
         return ShownPostSerializer if self.request.method in SAFE_METHODS else PostSerializer
 
     def get_queryset(self) -> models.QuerySet[Post]:
-        return (
-            Post.objects.visible_to(self.request.user.pk)
-            .select_related("author")
-            .prefetch_related("images")
-        )
+        return Post.objects.visible_to(self.request.user.pk).select_related("author")
 
 
 @extend_schema_view(post=extend_schema(parameters=[IDEMPOTENCY_KEY]))

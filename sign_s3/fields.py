@@ -45,9 +45,7 @@ class UploadFile(FieldFile):
         """
         if not self:
             raise ValueError(f"{self.field} of this row has no file")
-        destination = self.field.destination
-        storage: Any = self.storage
-        return str(storage.url(self.name, public=destination is not None and destination.public))
+        return self.field.url(str(self))
 
     def save(self, *_: object, **__: object) -> NoReturn:
         """Refused: it would put an object in the media bucket that the ledger does not know."""
@@ -107,6 +105,12 @@ class UploadField(models.FileField):
         kwargs["unique"] = self.unique
         kwargs["null"] = self.null
         return name, path, args, kwargs
+
+    def url(self, key: str) -> str:
+        """Where to GET the file of a key, whichever row it is of; see `UploadFile.url`."""
+        storage: Any = self.storage
+        public = self.destination is not None and self.destination.public
+        return str(storage.url(key, public=public))
 
     def refusal(self) -> FieldError:
         """The error for whatever would write past the ledger."""
