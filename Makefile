@@ -23,7 +23,7 @@ LOCK_STAMP    := .venv-lock/installed
 # The virtual environments are made side by side.
 MAKEFLAGS += --jobs=2 --no-print-directory
 
-.PHONY: run test check bench lock clean .venv .venv-s3
+.PHONY: run test check audit bench lock clean .venv .venv-s3
 .DEFAULT_GOAL := run
 
 # The demo: the service, an S3 and a user to sign in as. Ctrl-C stops it; var/ keeps its state.
@@ -40,6 +40,11 @@ check: $(DEV_STAMP)
 	$(IN_TEST_ENVIRONMENT) $(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(IN_TEST_ENVIRONMENT) $(BIN)/python manage.py makemigrations --check --dry-run
+
+# Whether a locked version has a known vulnerability, and whether all of them fit together.
+audit: $(DEV_STAMP)
+	$(BIN)/pip check
+	$(BIN)/python -m local.audit
 
 bench: $(DEV_STAMP) $(S3_STAMP)
 	$(BIN)/python -m bench
