@@ -104,6 +104,8 @@ NO_PICTURE: Final[dict[str, tuple[str, bytes, str]]] = {
     "WebP that ends early": ("image/webp", picture("WEBP")[:25], "no_dimensions"),
     "no width": ("image/png", png_of(0, 10), "no_dimensions"),
     "30,000 by 30,000": ("image/png", png_of(30_000, 30_000), "too_many_pixels"),
+    "many pixels, no side too long": ("image/png", png_of(10_001, 10_000), "too_many_pixels"),
+    "a side too long, few pixels": ("image/png", png_of(20_001, 1), "too_many_pixels"),
     "a long line": ("image/png", png_of(2**31 - 1, 1), "too_many_pixels"),
     "a large GIF": (
         "image/gif",

@@ -26,7 +26,7 @@ from sign_s3.inspection import (
 )
 from sign_s3.keys import new_id, object_key
 from sign_s3.models import MediaObject
-from sign_s3.tests.hostile_files import GENUINE, NO_PICTURE, jar
+from sign_s3.tests.hostile_files import GENUINE, NO_PICTURE, jar, png_of
 
 ANYTHING = Destination(path="a/b_", types={**IMAGES, **VIDEOS}, max_size=10 * MIB)
 #: Far above what any header takes on a slow machine, far below what an endless loop would.
@@ -74,6 +74,14 @@ def test_what_is_no_picture_or_more_than_one_is_refused_at_once(
         look(buckets, key)
     assert refused.value.code == code
     assert time.process_time() - began < BOUND_SECONDS
+
+
+@pytest.mark.parametrize("size", [(10_000, 10_000), (20_000, 5_000), (1, 1)])
+def test_a_picture_as_large_as_allowed_is_taken(
+    put: Put, buckets: Buckets, size: tuple[int, int]
+) -> None:
+    seen = look(buckets, put("image/png", png_of(*size)))
+    assert (seen.width, seen.height) == size
 
 
 def test_a_jar_behind_a_large_picture_is_found_at_its_end(put: Put, buckets: Buckets) -> None:
