@@ -1,0 +1,12 @@
+"""The project: what holds for every request, whichever app answers it.
+
+    settings      every setting, read from the environment once
+    urls          every address; start reading here
+    middleware    CORS, headers, and sessions for the admin alone
+    exceptions    every error as JSON of one shape
+    schema        what the OpenAPI document says beyond the views
+    health        /healthz and /readyz
+    logging       JSON lines without secrets
+    checks        settings that are wrong for production
+    wsgi          what the server loads
+"""

@@ -1,0 +1,15 @@
+"""From HTTP to the services and back: nothing here touches S3 or decides about an upload.
+
+    views            /sign_s3/: parse, call the service, respond
+    parsers          the one parser: JSON, strictly and within limits
+    serializers      requests, validated; and UploadModelSerializer, for records that carry uploads
+    fields           serializer fields that coerce nothing
+    throttling       rate limits; `counting` and `counting_on_redis` keep the counts
+    idempotency      Idempotency-Key, for views that create records
+    errors           what a service refuses, as an answer
+    exceptions       the answers REST framework has no exception for
+    negotiation      one parser and one renderer leave nothing to negotiate
+    renderers        the one renderer
+
+Apps with uploads of their own build on `serializers`, `fields`, `throttling` and `idempotency`.
+"""
