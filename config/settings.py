@@ -81,7 +81,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=HTTPS)
 # Load balancers ask for these from inside, without TLS.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=365 * 24 * 3600 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=HTTPS)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=HTTPS)
@@ -124,7 +124,7 @@ AWS_SESSION_TOKEN = env.str("AWS_SESSION_TOKEN", default=None)
 AWS_S3_REGION_NAME = env.str("AWS_S3_REGION_NAME")
 AWS_S3_ENDPOINT_URL = env.str("AWS_S3_ENDPOINT_URL", default=None)
 AWS_S3_PUBLIC_ENDPOINT_URL = env.str("AWS_S3_PUBLIC_ENDPOINT_URL", default=None)
-# boto3's "auto" names AWS's global host, which answers for a bucket made lately in another region
+# "auto" names AWS's global host, which answers for a bucket made lately in another region
 # with a redirect that browsers don't follow for a form; "virtual" names the region's own.
 AWS_S3_ADDRESSING_STYLE = env.str(
     "AWS_S3_ADDRESSING_STYLE", default="auto" if AWS_S3_ENDPOINT_URL else "virtual"

@@ -1,7 +1,7 @@
-"""Where a bucket is: its URL, its host and the path before its keys, as boto3 resolves them.
+"""Where a bucket is: its URL, its host and the path before its keys, as the AWS SDK has it.
 
 Sources on docs.aws.amazon.com: "Virtual hosting of general purpose buckets", "Amazon Simple Storage
-Service endpoints and quotas". The tests hold every answer against boto3's.
+Service endpoints and quotas". The tests hold every answer against the SDK's.
 """
 
 import re

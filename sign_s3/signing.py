@@ -6,7 +6,7 @@
 
 Sources, all on docs.aws.amazon.com: "Authenticating Requests: Browser-Based Uploads Using POST" and
 "POST Policy" for forms, "Authenticating Requests: Using Query Parameters" for URLs. The answers are
-boto3's, byte for byte, as the tests hold; this module exists because boto3 takes over a hundred
+the AWS SDK's, byte for byte, as the tests hold; this module exists because that takes a hundred
 microseconds for a form.
 
 Times are whole seconds since the epoch. Nothing here reads a clock, the network or a setting.
@@ -171,7 +171,7 @@ class Signer:
             names, header_lines = _canonical_headers({**headers, "host": location.host})
 
         # S3 sorts the parameters before it checks the signature: "Security-Token" sorts before
-        # "SignedHeaders", though boto3 writes it after, and anything of ours in its own place.
+        # "SignedHeaders", though the SDK writes it after, and anything of ours in its own place.
         start, token = f"{moment.query}&X-Amz-Expires={life}", moment.token_query
         signed_headers = f"&X-Amz-SignedHeaders={names.replace(';', '%3B')}"
         query, canonical_query = start + signed_headers + token, start + token + signed_headers
