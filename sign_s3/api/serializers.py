@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.db import IntegrityError, models
 from rest_framework import serializers
@@ -16,8 +16,8 @@ from sign_s3.fields import UploadField
 from sign_s3.keys import MAX_KEY_LENGTH, MEDIA_PREFIX, InvalidKey, parse_key
 from sign_s3.services.attach import Upload, attach, refuse_repeats
 
-MAX_NUMBER = 10
-MAX_KEYS = 10
+#: Keys that one request may have signed, or roll back.
+MAX_KEYS: Final = 10
 
 
 class SigningSerializer(serializers.Serializer[Any]):
@@ -25,7 +25,7 @@ class SigningSerializer(serializers.Serializer[Any]):
 
     mime = StrictCharField(trim_whitespace=False)
     path = StrictCharField(trim_whitespace=False)
-    number = StrictIntegerField(min_value=1, max_value=MAX_NUMBER)
+    number = StrictIntegerField(min_value=1, max_value=MAX_KEYS)
 
     @classmethod
     def read(cls, data: Any) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class SigningSerializer(serializers.Serializer[Any]):
                 _unobjectionable(mime)
                 and _unobjectionable(path)
                 and type(number) is int
-                and 1 <= number <= MAX_NUMBER
+                and 1 <= number <= MAX_KEYS
             ):
                 return {"mime": mime, "path": path, "number": number}
         serializer = cls(data=data)

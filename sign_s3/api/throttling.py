@@ -27,11 +27,10 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from sign_s3.api.counting import Window, counter
+from sign_s3.api.serializers import MAX_KEYS
 
 _SECONDS: Final[Mapping[str, int]] = {"sec": 1, "min": 60, "hour": 3600, "day": 86400}
 _RATE: Final = re.compile(r"\s*([1-9][0-9]{0,8})/(sec|min|hour|day)\s*")
-#: Keys one request can ask for at most; what asks for more is refused, and costs one.
-_MOST_KEYS: Final = 10
 
 
 class WindowThrottle(BaseThrottle):
@@ -71,7 +70,7 @@ class WindowThrottle(BaseThrottle):
 
 
 class SignedKeysThrottle(WindowThrottle):
-    """Keys signed by one user. A `number` that isn't one costs one key; validation refuses it."""
+    """Keys signed by one user. A `number` that validation will refuse costs one key."""
 
     scope = "signed_keys"
 
@@ -80,7 +79,7 @@ class SignedKeysThrottle(WindowThrottle):
 
     def cost(self, request: Request) -> int:
         number = _sent(request, "number")
-        return number if type(number) is int and 1 <= number <= _MOST_KEYS else 1
+        return number if type(number) is int and 1 <= number <= MAX_KEYS else 1
 
 
 class TokenAddressThrottle(WindowThrottle):

@@ -27,9 +27,10 @@ from sign_s3.bucket.errors import (
     UnknownBucketException,
 )
 from sign_s3.bucket.multipart import Multipart, Part
-from sign_s3.bucket.objects import Bucket, ObjectInfo
+from sign_s3.bucket.objects import MAX_DELETES, Bucket, ObjectInfo
 
 __all__ = [
+    "MAX_DELETES",
     "Bucket",
     "BucketAccessDenied",
     "BucketException",

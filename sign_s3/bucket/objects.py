@@ -27,7 +27,7 @@ MIB: Final = 1024 * 1024
 #: CopyObject takes 5 GiB but answers when it is done, so larger objects are copied in parts.
 SINGLE_COPY_LIMIT: Final = 256 * MIB
 COPY_PART_SIZE: Final = 64 * MIB
-#: docs.aws.amazon.com, "DeleteObjects".
+#: Keys of one DeleteObjects (docs.aws.amazon.com, "DeleteObjects").
 MAX_DELETES: Final = 1000
 #: How often an object is asked for while its body keeps being cut off.
 BODY_ATTEMPTS: Final = 2

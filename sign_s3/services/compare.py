@@ -22,6 +22,7 @@ from sign_s3.models import MediaObject, State
 from sign_s3.services.store import each
 from sign_s3.storage import media_bucket
 
+#: Names that are looked at together.
 BATCH: Final = 1000
 
 

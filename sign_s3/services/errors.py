@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-#: Seconds a client waits before it asks again: while an attach runs, while the store recovers, and
-#: until the sweep has settled an attach that died.
+#: Seconds a client waits before it asks again: while an attach runs, and while the store recovers.
 RETRY_ATTACHING: Final = 5
 RETRY_STORE: Final = 5
 

@@ -7,17 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Final
 
 from django.db import connections, router
 
-from sign_s3.bucket import NoSuchKey
+from sign_s3.bucket import MAX_DELETES, NoSuchKey
 from sign_s3.conf import conf
 from sign_s3.models import MediaObject
 from sign_s3.storage import incoming_bucket
-
-#: DeleteObjects takes no more (docs.aws.amazon.com, "DeleteObjects").
-BATCH: Final = 1000
 
 
 @dataclass(slots=True)
@@ -40,7 +36,7 @@ def expire_incoming(
     bucket, before = incoming_bucket(), _now() - timedelta(days=conf().incoming_days)
     done = Expired()
     old = (found.key for found in bucket.list() if found.last_modified <= before)
-    while names := list(islice(old, BATCH)):
+    while names := list(islice(old, MAX_DELETES)):
         failures = [] if dry_run else [*filter(None, bucket.delete_many(names).values())]
         done.objects += len(names) - len(failures)
         done.failed += len(failures)

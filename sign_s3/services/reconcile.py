@@ -6,7 +6,6 @@ Nothing here deletes anything. docs/backup.md says when to do what.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
 
 from django.db.models.functions import Now
 
@@ -15,10 +14,9 @@ from sign_s3.fields import destination_of, references
 from sign_s3.inspection import OWNER_METADATA
 from sign_s3.keys import InvalidKey, bare_key, is_owner
 from sign_s3.models import MediaObject, State
+from sign_s3.services.compare import BATCH
 from sign_s3.services.store import each
 from sign_s3.storage import media_bucket
-
-BATCH: Final = 1000
 
 
 @dataclass(slots=True)

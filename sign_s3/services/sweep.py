@@ -22,7 +22,7 @@ from typing import Final, Self, TypeVar
 from django.db import connections, router, transaction
 from django.db.models import Model, QuerySet
 
-from sign_s3.bucket import BucketException
+from sign_s3.bucket import MAX_DELETES, BucketException
 from sign_s3.conf import conf
 from sign_s3.fields import references
 from sign_s3.keys import object_key
@@ -33,8 +33,7 @@ logger = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Model)
 
-#: DeleteObjects takes no more (docs.aws.amazon.com, "DeleteObjects").
-BATCH: Final = 1000
+BATCH: Final = MAX_DELETES
 FIRST_RETRY: Final = timedelta(seconds=10)
 LONGEST_RETRY: Final = timedelta(hours=1)
 #: A sweep that would delete more files than this, and more than half of all, asks a person first.
