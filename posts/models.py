@@ -15,7 +15,6 @@ from users.models import User
 MAX_IMAGES = 10
 MAX_CAPTION_LENGTH = 2200
 
-
 PICTURES = Destination(path="images/posts/post_", types=IMAGES, max_size=20 * MIB)
 FILMS = Destination(path="videos/posts/video_", types=VIDEOS, max_size=2 * GIB)
 

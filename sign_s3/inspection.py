@@ -1,8 +1,8 @@
 """What an upload must be before a record may claim it.
 
 One ranged GET of the incoming object's head answers nearly every question here: who sent it, what
-it claims to be, how large it is, and whether its bytes agree. Nothing is decoded: a picture's size is
-read from its header, so a decompression bomb costs no more than a thumbnail.
+it claims to be, how large it is, and whether its bytes agree. Nothing is decoded: a picture's size
+is read from its header, so a decompression bomb costs no more than a thumbnail.
 
 A deployment adds checks of its own (a virus scanner, a moderation call) to
 ``SIGN_S3["inspectors"]``, dotted paths of callables taking an `Incoming`. One that raises `Refused`

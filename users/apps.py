@@ -5,7 +5,6 @@ class UsersConfig(AppConfig):
     """Accounts, sign-ins and tokens."""
 
     name = "users"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from users import checks  # noqa: F401 - registers them, once apps are loaded

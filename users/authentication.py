@@ -11,10 +11,11 @@ import threading
 import time
 from typing import Any, ClassVar, Final
 
-from rest_framework import exceptions, status
+from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from sign_s3.api.exceptions import ServiceUnavailable
 from users.issuers import issuers, read_outside
 from users.keysets import KeysUnavailable
 from users.models import User
@@ -28,11 +29,11 @@ MAX_REMEMBERED: Final = 10_000
 REMEMBER_SECONDS: Final = 300
 
 
-class IssuerUnavailable(exceptions.APIException):
-    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+class IssuerUnavailable(ServiceUnavailable):
+    """503: nobody can say whether the token is good."""
+
     default_detail = "The issuer of this token cannot be reached. Try again."
     default_code = "issuer_unavailable"
-    wait = 5
 
 
 class TokenUser:

@@ -21,12 +21,12 @@ from django.db import IntegrityError
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from sign_s3.api.exceptions import Conflict
+from sign_s3.api.renderers import JSONRenderer
 from sign_s3.models import KeptAnswer
 
 if TYPE_CHECKING:
