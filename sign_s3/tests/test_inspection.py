@@ -18,14 +18,12 @@ from sign_s3.inspection import (
     HEAD_LENGTH,
     Incoming,
     Inspected,
-    InspectorUnavailable,
     Refused,
     check_dimensions,
     check_signature,
     inspect,
 )
 from sign_s3.keys import new_id, object_key
-from sign_s3.models import MediaObject
 from sign_s3.tests.hostile_files import GENUINE, NO_PICTURE, jar, png_of
 
 ANYTHING = Destination(path="a/b_", types={**IMAGES, **VIDEOS}, max_size=10 * MIB)
@@ -242,66 +240,3 @@ def test_inspectors_are_asked_in_their_order_and_the_first_refusal_counts(
     with pytest.raises(Refused) as refused:
         look(buckets, put("image/png", picture("PNG")))
     assert refused.value.code == code
-
-
-# ---------------------------------------------------------------- and what clients see of them
-
-
-PATH = "images/posts/post_"
-
-
-class Scanner:
-    """Stands for a service of a deployment's that is down now and then."""
-
-    up = True
-
-
-def scan(upload: Incoming) -> None:
-    if not Scanner.up:
-        raise InspectorUnavailable("the scanner")
-
-
-@pytest.fixture
-def client(alice, client_of):
-    return client_of(alice)
-
-
-def test_an_inspector_that_refuses_is_a_400_where_the_key_stands(settings, client, upload, buckets):
-    use(settings, "only_small")
-    keys = [upload(client, PATH), upload(client, PATH, picture("PNG", 1, 1))]
-
-    answer = client.post("/posts/", {"images": keys})
-
-    assert answer.status_code == 400
-    assert answer.json() == {
-        "type": "validation_error",
-        "errors": [{"code": "moderated", "detail": "Not here.", "attr": "images.0"}],
-    }
-    assert not MediaObject.objects.exists()
-    assert list(buckets.media.list()) == []
-
-
-def test_an_inspector_that_is_down_is_a_503_and_the_same_request_works_later(
-    settings, client, upload, buckets
-):
-    use(settings, "scan")
-    key = upload(client, PATH)
-    Scanner.up = False
-
-    answer = client.post("/posts/", {"images": [key]})
-
-    Scanner.up = True
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert answer.json() == {
-        "type": "server_error",
-        "errors": [
-            {
-                "code": "service_unavailable",
-                "detail": "Temporarily unavailable, try again later.",
-                "attr": None,
-            }
-        ],
-    }
-    assert not MediaObject.objects.exists()
-    assert list(buckets.media.list()) == []
-    assert client.post("/posts/", {"images": [key]}).status_code == 201
