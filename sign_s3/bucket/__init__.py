@@ -9,11 +9,13 @@ Credentials, region and endpoint come from boto3's usual chain unless `init` nam
 method raises a `BucketException` and nothing else, except for local files, where OSError stays.
 Works without Django.
 
-    errors      what can go wrong, one class for each thing a caller does about it
-    connection  the one client of a process, its credentials, and the SDK's errors translated
-    transfers   files and copies of any size, in parts and with progress
-    multipart   uploads in parts, which clients send themselves
-    objects     Bucket
+    errors         what can go wrong, one class for each thing a caller does about it
+    connection     the one client of a process, its credentials, and the SDK's errors translated
+    hooks          what the SDK leaves out of requests, and lets through in answers
+    transfers      files and copies of any size, in parts and with progress
+    configuration  the bucket itself: making it, its rules
+    multipart      uploads in parts, which clients send themselves
+    objects        Bucket
 """
 
 from sign_s3.bucket.connection import credentials, init, on_request

@@ -4,13 +4,12 @@ The client is made when first needed (70 ms and 15 MB; importing boto3 is 100 ms
 by all threads, and made anew after a fork and after `init`.
 """
 
-import base64
-import hashlib
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import boto3
@@ -20,6 +19,7 @@ from botocore.parsers import ResponseParserError
 from s3transfer.exceptions import RetriesExceededError, S3CopyFailedError
 from urllib3.exceptions import HTTPError
 
+from sign_s3.bucket import hooks
 from sign_s3.bucket.errors import (
     BucketAccessDenied,
     BucketException,
@@ -64,19 +64,6 @@ _BUSY: Final = {
     "RequestTimeout",
     "ServiceUnavailable",
     "SlowDown",
-}
-_ESSENTIAL: Final = {
-    "GetObject": "ContentLength",
-    "HeadObject": "ContentLength",
-    "PutObject": "ETag",
-    "CopyObject": "CopyObjectResult",
-    "UploadPart": "ETag",
-    "UploadPartCopy": "CopyPartResult",
-    "CreateMultipartUpload": "UploadId",
-    "CompleteMultipartUpload": "ETag",
-    "ListParts": "IsTruncated",
-    "ListObjectsV2": "IsTruncated",
-    "ListMultipartUploads": "IsTruncated",
 }
 
 
@@ -126,10 +113,7 @@ class _Connection:
         with self._lock:
             if self._client is None:
                 client = self._chain().client("s3", **self._client_args)
-                client.meta.events.register("before-call.s3", _add_content_md5)
-                client.meta.events.register("after-call.s3", _refuse_cut_headers)
-                if self._client_args.get("endpoint_url"):
-                    client.meta.events.register("before-call.s3.CopyObject", _repeat_condition)
+                hooks.install(client, aws=not self._client_args.get("endpoint_url"))
                 self._client = client
             return self._client
 
@@ -243,6 +227,16 @@ def calling(operation: str, bucket: str, key: str = "") -> "Iterator[S3Client]":
         yield _connection.client()
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A bucket by its name, and how its methods call S3."""
+
+    name: str
+
+    def _calling(self, operation: str, key: str = "") -> "AbstractContextManager[S3Client]":
+        return calling(operation, self.name, key)
+
+
 @contextmanager
 def translated(bucket: str = "", key: str = "") -> Iterator[None]:
     """Turn what the SDK raises into a `BucketException`."""
@@ -295,32 +289,3 @@ def _is_missing(bucket: str, key: str) -> bool:
     except BucketException:
         return False  # not allowed to look, or no answer: the plain reading is the object
     return False
-
-
-def _add_content_md5(model: Any, params: dict[str, Any], **_: object) -> None:
-    """boto3 sends CRC32 where S3 insists on a checksum; stores that don't know it want this."""
-    if (model.http_checksum or {}).get("requestChecksumRequired"):
-        digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
-        params["headers"]["Content-MD5"] = base64.b64encode(digest).decode()
-
-
-def _repeat_condition(params: dict[str, Any], **_: object) -> None:
-    """Ceph's radosgw looks for the source's ETag under another name, and else copies anything.
-
-    Seen on 16.2; `RGWCopyObj_ObjStore_S3::get_params` in rgw_rest_s3.cc. It looks for none at all
-    where parts are copied.
-    """
-    headers = params["headers"]
-    if etag := headers.get("x-amz-copy-source-if-match"):
-        headers["x-amz-copy-if-match"] = etag
-
-
-def _refuse_cut_headers(parsed: Mapping[str, Any], model: Any, **_: object) -> None:
-    """Headers cut off by a broken connection look whole to Python, and their body empty.
-
-    So an answer has to hold what such an answer cannot be without. This matters most for a copy: S3
-    begins its 200 before it is done, and may still report an error.
-    """
-    essential = _ESSENTIAL.get(model.name)
-    if essential and "Error" not in parsed and parsed.get(essential, {}) == {}:
-        raise sdk.ConnectionClosedError(endpoint_url="S3")

@@ -1,15 +1,11 @@
 """Multipart uploads, whose parts clients send to URLs signed elsewhere."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sign_s3.bucket.connection import calling
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from sign_s3.bucket.connection import Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +26,10 @@ class Multipart:
     initiated: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class MultipartUploads:
+class MultipartUploads(Named):
     """The part of `Bucket` that is about them."""
 
-    name: str
-
-    def _calling(self, operation: str, key: str = "") -> "AbstractContextManager[S3Client]":
-        return calling(operation, self.name, key)
+    __slots__ = ()
 
     def create_multipart(
         self, key: str, content_type: str, metadata: Mapping[str, str], acl: str = ""

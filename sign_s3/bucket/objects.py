@@ -1,7 +1,7 @@
-"""Bucket: its objects and its own settings."""
+"""Bucket: its objects, one by one and many at once, as bytes and as files."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,10 +10,10 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from s3transfer.manager import TransferConfig
 
 from sign_s3.bucket import transfers
+from sign_s3.bucket.configuration import Configuration
 from sign_s3.bucket.connection import CUT, refusal
 from sign_s3.bucket.errors import (
     BucketException,
-    NoSuchBucket,
     NoSuchKey,
     UnknownBucketException,
 )
@@ -49,7 +49,7 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket(MultipartUploads):
+class Bucket(MultipartUploads, Configuration):
     """The bucket of this name, whether it exists or not. Costs nothing to make."""
 
     # ------------------------------------------------------------------ objects
@@ -243,84 +243,6 @@ class Bucket(MultipartUploads):
                 )
         except NoSuchKey as exc:
             raise NoSuchKey(source.name, key, exc.message) from exc
-
-    # ------------------------------------------------------------------ the bucket itself
-
-    def exists(self) -> bool:
-        """Whether the bucket is there and answers; `BucketAccessDenied` if it is someone else's."""
-        try:
-            with self._calling("HeadBucket") as s3:
-                s3.head_bucket(Bucket=self.name)
-        except NoSuchBucket:
-            return False
-        return True
-
-    def create(self) -> None:
-        """Create the bucket in the client's region; nothing happens if it is ours already."""
-        try:
-            with self._calling("CreateBucket") as s3:
-                place: dict[str, Any] = {}
-                # us-east-1 is the one region that may not be named ("CreateBucket").
-                if (region := s3.meta.region_name) not in {"us-east-1", "aws-global"}:
-                    place["CreateBucketConfiguration"] = {"LocationConstraint": region}
-                s3.create_bucket(Bucket=self.name, **place)
-        except UnknownBucketException as exc:
-            if exc.error_code != "BucketAlreadyOwnedByYou":
-                raise
-
-    def set_lifecycle(self, days: int) -> None:
-        """Let S3 delete objects and unfinished multipart uploads `days` after they began."""
-        with self._calling("PutBucketLifecycleConfiguration") as s3:
-            s3.put_bucket_lifecycle_configuration(
-                Bucket=self.name,
-                LifecycleConfiguration={
-                    "Rules": [
-                        {
-                            "ID": f"expire after {days} days",
-                            "Status": "Enabled",
-                            "Filter": {"Prefix": ""},
-                            "Expiration": {"Days": days},
-                            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": days},
-                        }
-                    ]
-                },
-            )
-
-    def block_public_access(self, *, refuse_acls: bool = True) -> None:
-        """Let no ACL and no policy open it (docs.aws.amazon.com, "Blocking public access").
-
-        Public ACLs count for nothing either way; with ``refuse_acls`` S3 also answers 403 to who
-        sends one. Ceph's radosgw then refuses every PUT of an object or a part, whatever its ACL
-        (`RGWPutObj::verify_permission` in rgw_op.cc, mended in 2025; seen on 16.2).
-        """
-        with self._calling("PutPublicAccessBlock") as s3:
-            s3.put_public_access_block(
-                Bucket=self.name,
-                PublicAccessBlockConfiguration={
-                    "BlockPublicAcls": refuse_acls,
-                    "IgnorePublicAcls": True,
-                    "BlockPublicPolicy": True,
-                    "RestrictPublicBuckets": True,
-                },
-            )
-
-    def set_cors(self, origins: Sequence[str]) -> None:
-        """Let pages of these origins read, post forms and send parts, whose ETags they may see."""
-        with self._calling("PutBucketCors") as s3:
-            s3.put_bucket_cors(
-                Bucket=self.name,
-                CORSConfiguration={
-                    "CORSRules": [
-                        {
-                            "AllowedOrigins": [*origins],
-                            "AllowedMethods": ["GET", "HEAD", "POST", "PUT"],
-                            "AllowedHeaders": ["*"],
-                            "ExposeHeaders": ["ETag", "Location"],
-                            "MaxAgeSeconds": 3600,
-                        }
-                    ]
-                },
-            )
 
 
 def _info(
