@@ -17,6 +17,7 @@ COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.
 hash = $(firstword $(shell cksum < $(1)))
 SERVICE_STAMP := .venv/installed-service-$(call hash,requirements.txt)
 DEV_STAMP     := .venv/installed-dev-$(call hash,requirements-dev.txt)
+BENCH_STAMP   := .venv/installed-bench-$(call hash,bench/requirements.txt)
 S3_STAMP      := .venv-s3/installed-$(call hash,local/requirements-s3.txt)
 LOCK_STAMP    := .venv-lock/installed
 
@@ -46,13 +47,16 @@ audit: $(DEV_STAMP)
 	$(BIN)/pip check
 	$(BIN)/python -m local.audit
 
-bench: $(DEV_STAMP) $(S3_STAMP)
+# Compares with what others would use, which it installs. BENCH_POSTGRES and REDIS_URL add those.
+bench: $(BENCH_STAMP)
 	$(BIN)/python -m bench
 
-# Renews the three lock files from pyproject.toml.
+# Renews the four lock files from pyproject.toml.
 lock: $(LOCK_STAMP)
 	$(COMPILE) pyproject.toml --output-file requirements.txt
 	$(COMPILE) pyproject.toml --extra dev --output-file requirements-dev.txt
+	$(COMPILE) pyproject.toml --extra bench --constraint requirements-dev.txt \
+		--output-file bench/requirements.txt
 	$(COMPILE) --group s3 --output-file local/requirements-s3.txt
 
 clean:
@@ -76,6 +80,10 @@ $(SERVICE_STAMP): | $(BIN)/python
 $(DEV_STAMP): $(SERVICE_STAMP)
 	$(BIN)/pip install --quiet --requirement requirements-dev.txt
 	@rm -f .venv/installed-dev-* && touch $@
+
+$(BENCH_STAMP): $(DEV_STAMP)
+	$(BIN)/pip install --quiet --requirement bench/requirements.txt
+	@rm -f .venv/installed-bench-* && touch $@
 
 # Apart from the service, because ministack pins botocore.
 $(S3_STAMP): | .venv-s3/bin/python

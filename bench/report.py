@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -94,15 +95,30 @@ def _processor() -> str:
     return names[0] if names else "unknown"
 
 
-def main(measure: Callable[[], list[Row]]) -> int:
-    """Run one part: print its table, or write its rows for `python -m bench` to gather."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", type=Path, help="where to write the rows instead")
-    options = parser.parse_args()
-    rows = measure()
-    if options.json:
-        options.json.write_text(json.dumps([asdict(row) for row in rows]))
-    else:
+def gathered(module: str, *options: str) -> list[Row]:
+    """The rows that a part prints when it runs in a process of its own."""
+    rows = VAR / f"{module}{''.join(options)}.json"
+    rows.parent.mkdir(parents=True, exist_ok=True)
+    rows.unlink(missing_ok=True)
+    command = [sys.executable, "-m", module, *options, "--json", str(rows)]
+    subprocess.run(command, cwd=BASE_DIR, check=False)
+    if not rows.exists():
+        raise RuntimeError(f"{module} failed")
+    return [Row(**row) for row in json.loads(rows.read_text())]
+
+
+def finish(rows: Sequence[Row], target: Path | None) -> int:
+    """Print the table, or write the rows for whoever gathers them; an exit status."""
+    if target is None:
         print(table(rows))
-    sys.stdout.flush()
+    else:
+        target.write_text(json.dumps([asdict(row) for row in rows]))
     return 1 if any(row.met is False for row in rows) else 0
+
+
+def main(measure: Callable[[], list[Row]]) -> int:
+    """Run one part from the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", type=Path, help="where to write the rows")
+    options = parser.parse_args()
+    return finish(measure(), options.json)

@@ -66,13 +66,19 @@ class Server:
     """A server, its workers included, on the first core."""
 
     def __init__(
-        self, name: str, command: Sequence[str], *, port: int, env: Mapping[str, str]
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        port: int,
+        env: Mapping[str, str],
+        pinned: bool = True,
     ) -> None:
         log = VAR / "log" / f"{name}.log"
         log.unlink(missing_ok=True)
         self.base = f"http://127.0.0.1:{port}"
         self._child: Child = spawn(name, command, env=env, log=log)
-        if SERVER_CORE:
+        if SERVER_CORE and pinned:
             os.sched_setaffinity(self._child.process.pid, SERVER_CORE)
         wait_until(lambda: listening(port), self._child, patience=60)
 
@@ -114,9 +120,10 @@ class Server:
 
 @contextmanager
 def serving(
-    name: str, command: Sequence[str], *, port: int, env: Mapping[str, str]
+    name: str, command: Sequence[str], *, port: int, env: Mapping[str, str], pinned: bool = True
 ) -> Iterator[Server]:
-    server = Server(name, command, port=port, env=env)
+    """A server that answers, and is gone afterwards."""
+    server = Server(name, command, port=port, env=env, pinned=pinned)
     try:
         yield server
     finally:
