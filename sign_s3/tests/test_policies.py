@@ -3,10 +3,10 @@
 import base64
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.test import override_settings
 from hypothesis import HealthCheck, assume, given
 from hypothesis import settings as hypothesis_settings
@@ -29,14 +29,6 @@ HOSTILE = st.sampled_from(
 TEXTS = HOSTILE | st.text(max_size=30) | st.tuples(st.text(max_size=9), HOSTILE).map("".join)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Somebody who is signed in, with an id of any text."""
-
-    pk: str
-    is_authenticated: bool = True
-
-
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[Destination, dict[str, Any]]:
     """What one destination takes."""
@@ -50,7 +42,7 @@ def requests(draw: st.DrawFn) -> tuple[Destination, dict[str, Any]]:
 
 def client_of(owner: str) -> APIClient:
     client = APIClient()
-    client.force_authenticate(Caller(owner))
+    client.force_authenticate(get_user_model()(pk=owner))
     return client
 
 

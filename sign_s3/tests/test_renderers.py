@@ -9,6 +9,7 @@ import pytest
 from django.utils.translation import gettext_lazy
 from rest_framework import renderers
 from rest_framework.exceptions import ErrorDetail
+from rest_framework.serializers import Serializer
 from rest_framework.utils.serializer_helpers import ReturnDict
 
 from sign_s3.api.renderers import JSONRenderer
@@ -24,7 +25,7 @@ from sign_s3.api.renderers import JSONRenderer
         {"id": uuid.UUID(int=7), "price": Decimal("1.10")},
         {"text": gettext_lazy("Enter a number."), "detail": ErrorDetail("wrong", "invalid")},
         {1: "one"},
-        ReturnDict({"a": 1}, serializer=None),
+        ReturnDict({"a": 1}, serializer=Serializer()),
     ],
 )
 def test_it_means_what_rest_framework_writes(data):

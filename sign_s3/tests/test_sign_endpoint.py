@@ -74,7 +74,7 @@ def test_ten_forms_have_ten_keys(client):
 def test_signing_asks_neither_the_database_nor_s3(client, django_assert_num_queries, settings):
     # Nothing listens there, so a call to S3 would fail (F1).
     settings.AWS_S3_ENDPOINT_URL = "http://127.0.0.1:9"
-    asked = []
+    asked: list[str] = []
     stop = bucket.on_request(asked.append)
     try:
         with django_assert_num_queries(0):
