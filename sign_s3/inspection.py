@@ -1,7 +1,7 @@
 """What an upload must be before a record may claim it.
 
-One ranged GET of the incoming object's head answers nearly every question here: who sent it, what
-it claims to be, how large it is, and whether its bytes agree. Nothing is decoded: a picture's size
+One ranged GET of the incoming object's head answers every question here: who sent it, what it
+claims to be, how large it is, and whether its bytes agree. Nothing is decoded: a picture's size
 is read from its header, so a decompression bomb costs no more than a thumbnail.
 
 A deployment adds checks of its own (a virus scanner, a moderation call) to
@@ -140,10 +140,7 @@ def check_declared(upload: Incoming) -> None:
 
 
 def check_signature(upload: Incoming) -> None:
-    """The first bytes are of the declared type, and it is no document, archive or program too.
-
-    An upload longer than the head costs one more GET, of the end, where a ZIP has its directory.
-    """
+    """The first bytes are of the declared type, and the head is no document, archive or program."""
     if not _is_what_it_says(upload):
         raise Refused(
             "content_mismatch", f"The file's first bytes are not {upload.info.content_type}."
@@ -155,9 +152,20 @@ def check_signature(upload: Incoming) -> None:
         any(mark in lowered for mark in _ACTIVE_CONTENT)
         or b"%pdf-" in lowered[:_PDF_HEADER_WITHIN]
         or _reads_as_script(upload)
-        or _ends_as_zip(upload)
+        or _ends_as_zip(upload.head)
     ):
-        raise Refused("polyglot", "The file is a picture or video and something else besides.")
+        raise _polyglot()
+
+
+def check_end(upload: Incoming) -> None:
+    """An upload longer than the head is no archive either. Costs one more GET, so it is optional.
+
+    A ZIP has its directory at its end, and may begin as a picture.
+    """
+    if upload.info.size > len(upload.head) and _ends_as_zip(
+        upload.read(upload.info.size - _ZIP_END_WITHIN, _ZIP_END_WITHIN)
+    ):
+        raise _polyglot()
 
 
 def check_dimensions(upload: Incoming) -> None:
@@ -201,13 +209,13 @@ def _reads_as_script(upload: Incoming) -> bool:
     return opened >= 0 and _PROGRAM.search(upload.head, opened + 2) is not None
 
 
-def _ends_as_zip(upload: Incoming) -> bool:
-    """Whether it can be opened as a ZIP, as a JAR behind a picture can."""
-    if upload.info.size <= len(upload.head):
-        end = upload.head[-_ZIP_END_WITHIN:]
-    else:
-        end = upload.read(upload.info.size - _ZIP_END_WITHIN, _ZIP_END_WITHIN)
-    return _ZIP_END.search(end) is not None
+def _ends_as_zip(data: bytes) -> bool:
+    """Whether a file that ends so can be opened as a ZIP, as a JAR behind a picture can."""
+    return _ZIP_END.search(data[-_ZIP_END_WITHIN:]) is not None
+
+
+def _polyglot() -> Refused:
+    return Refused("polyglot", "The file is a picture or video and something else besides.")
 
 
 @cache
