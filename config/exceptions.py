@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from sign_s3.api.exceptions import PayloadTooLarge, ServiceUnavailable
 from sign_s3.bucket import BucketException, BucketUnavailable
+from sign_s3.signing import CredentialsExpired
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class ExceptionHandler(handler.ExceptionHandler):
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         match exc:
-            case OperationalError() | InterfaceError() | BucketException():
+            case OperationalError() | InterfaceError() | BucketException() | CredentialsExpired():
                 return ServiceUnavailable()
             case RequestDataTooBig():
                 return PayloadTooLarge()

@@ -10,7 +10,11 @@ from rest_framework.exceptions import NotAuthenticated
 
 from posts.models import MAX_CAPTION_LENGTH, MAX_IMAGES, PICTURES, Post, PostImage, Visibility
 from sign_s3.api.fields import StrictCharField
-from sign_s3.api.serializers import UploadKeyField, UploadModelSerializer
+from sign_s3.api.serializers import (
+    UploadKeyField,
+    UploadModelSerializer,
+    changed_meanwhile,
+)
 from sign_s3.fields import UploadField
 from sign_s3.models import MediaObject
 from users.models import User
@@ -92,7 +96,11 @@ def files_of(posts: Sequence[Post]) -> Files:
     As plain rows, since making model instances of them would take half of the feed's time.
     """
     pictures: dict[str, list[str]] = {post.pk: [] for post in posts}
-    rows = PostImage.objects.filter(post__in=pictures).values_list("post_id", "image")
+    rows = (
+        PostImage.objects.filter(post__in=pictures)
+        .exclude(image=None)
+        .values_list("post_id", "image")
+    )
     for post_id, key in rows:
         pictures[post_id].append(key)
     keys = [key for those in pictures.values() for key in those]
@@ -173,6 +181,8 @@ class PostSerializer(UploadModelSerializer):
 
     def update(self, instance: Post, validated_data: dict[str, Any]) -> Post:
         keys = validated_data.pop("images", None)
+        if keys is not None and self.current_keys(instance) - self.held:
+            raise changed_meanwhile()  # the list would drop a picture its sender never saw
         post = super().update(instance, validated_data)
         if keys is not None:
             self._arrange(post, keys)

@@ -15,7 +15,7 @@ from sign_s3 import bucket
 from sign_s3.bucket import Bucket, NoSuchKey
 from sign_s3.conf import Conf, conf
 from sign_s3.keys import MEDIA_PREFIX, object_key
-from sign_s3.signing import Credentials, Location, Signer
+from sign_s3.signing import Credentials, CredentialsExpired, Location, Signer
 
 #: Seconds that S3's clock may be behind ours before it finds a URL to be from the future.
 CLOCK_SKEW: Final = 300
@@ -119,6 +119,9 @@ class UrlWindow:
     def at(cls, now: float) -> "UrlWindow":
         """The window that `now`, in seconds since the epoch, falls into."""
         settings, signer = conf(), media_signer()
+        end = signer.credentials.expires_at
+        if end is not None and end.timestamp() <= now:
+            raise CredentialsExpired("the session credentials have ended")
         start = int(now - CLOCK_SKEW) // settings.url_window * settings.url_window
         return cls(settings, signer.credentials, start, signer)
 

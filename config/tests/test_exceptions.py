@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from config import urls
 from sign_s3.api.exceptions import Conflict, PayloadTooLarge, ServiceUnavailable
 from sign_s3.bucket import BucketAccessDenied, BucketUnavailable, NoSuchBucket
+from sign_s3.signing import CredentialsExpired
 
 SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
 
@@ -47,6 +48,7 @@ def body(kind: str, code: str, detail: str) -> dict[str, Any]:
         BucketUnavailable("media", "timed out"),
         BucketAccessDenied("media", "no"),
         NoSuchBucket("media", "", "gone"),
+        CredentialsExpired("over"),
         ServiceUnavailable(),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 
 from local.pictures import CLIP, picture
 from posts.models import Post, PostImage
+from sign_s3.bucket import on_request
 from sign_s3.keys import object_key
 from sign_s3.models import MediaObject, State
 from sign_s3.services.sweep import sweep
@@ -98,6 +99,41 @@ def test_a_key_the_post_holds_already_stands_in_its_list_once(alice, client_of, 
     assert answer.json()["errors"] == [
         {"code": "repeated", "detail": "This key stands here twice.", "attr": "images.1"}
     ]
+
+
+def test_a_picture_that_came_meanwhile_is_not_dropped_unseen(alice, client_of, upload, buckets):
+    client = client_of(alice)
+    key = upload(client, IMAGES)
+    post = Post.objects.create(author=alice)
+
+    def come_between(operation: str) -> None:
+        if operation == "GetObject":
+            other = "images/posts/post_3L5fgCyhLwTX5LWfT7dhya.jpeg"
+            PostImage.objects.create(post=post, position=0, image=other)
+
+    forget = on_request(come_between)
+    try:
+        answer = client.patch(f"/posts/{post.pk}/", {"images": [key]})
+    finally:
+        forget()
+
+    assert answer.status_code == 409
+    assert answer.json()["errors"] == [
+        {
+            "code": "changed",
+            "detail": "The record changed meanwhile. Read it and try again.",
+            "attr": None,
+        }
+    ]
+    assert post.images.count() == 1
+
+
+def test_a_post_whose_picture_lost_its_file_is_shown_without_it(alice, client, buckets):
+    post = Post.objects.create(author=alice, caption="x")
+    PostImage.objects.create(post=post, position=0, image=None)
+
+    assert client.get("/posts/").json()["results"][0]["images"] == []
+    assert client.get(f"/posts/{post.pk}/").json()["images"] == []
 
 
 def test_deleting_a_post_releases_every_file(alice, client_of, upload, buckets):

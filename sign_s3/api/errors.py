@@ -9,6 +9,7 @@ from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from sign_s3.api.exceptions import Conflict, ServiceUnavailable
 from sign_s3.inspection import InspectorUnavailable
 from sign_s3.services.errors import (
+    RETRY_BUSY,
     RETRY_STORE,
     Problem,
     StoreBusy,
@@ -30,7 +31,9 @@ def translated() -> Iterator[None]:
         raise Conflict(first.detail, first.code, retry_after=exc.retry_after) from exc
     except UploadsRefused as exc:
         raise ValidationError(as_detail(exc.problems)) from exc
-    except (StoreBusy, InspectorUnavailable) as exc:
+    except StoreBusy as exc:
+        raise ServiceUnavailable(retry_after=RETRY_BUSY) from exc
+    except InspectorUnavailable as exc:
         raise ServiceUnavailable(retry_after=RETRY_STORE) from exc
 
 

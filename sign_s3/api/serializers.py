@@ -164,9 +164,9 @@ class UploadModelSerializer(serializers.ModelSerializer[Any]):
         named = list(_uploads(self, self.validated_data, ""))
         with translated():
             refuse_repeats(named)
-        held = self.current_keys(self.instance) if self.instance is not None else set()
-        new = [upload for upload in named if upload.key not in held]
-        kept = {upload.key for upload in named} & held
+        self.held = self.current_keys(self.instance) if self.instance is not None else set()
+        new = [upload for upload in named if upload.key not in self.held]
+        kept = {upload.key for upload in named} & self.held
         write = functools.partial(self._write, kept, super().save, **kwargs)
         try:
             with translated():
@@ -187,11 +187,16 @@ class UploadModelSerializer(serializers.ModelSerializer[Any]):
             if self.instance is None:
                 raise NotFound
             if kept - self.current_keys(self.instance):
-                raise Conflict("The record changed meanwhile. Read it and try again.", "changed")
+                raise changed_meanwhile()
         record = save(**kwargs)
         if (before_commit := self.context.get("before_commit")) is not None:
             before_commit(self)
         return record
+
+
+def changed_meanwhile() -> Conflict:
+    """409: another request to the same record was faster."""
+    return Conflict("The record changed meanwhile. Read it and try again.", "changed")
 
 
 def _uploads(field: Any, value: Any, attr: str) -> Iterator[Upload]:

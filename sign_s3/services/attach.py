@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
-from django.db import DatabaseError, transaction
+from django.db import Error as DatabaseFailure
+from django.db import transaction
 
 from sign_s3.bucket import BucketException, NoSuchKey, PreconditionFailed
 from sign_s3.conf import conf
@@ -122,7 +123,8 @@ def _claim(
             quota.check(owner=owner, adding=inspected)
             MediaObject.objects.claim(rows, token=token, lease=lease)
             held = set(MediaObject.objects.holding(token).values_list("key", flat=True))
-            for item in inspected:
+            # By key, as they went in: two attempts at the same keys in another order would deadlock.
+            for item in sorted(inspected, key=lambda item: item.key):
                 if item.key not in held and not MediaObject.objects.take_over(
                     key=item.key, owner=owner, etag=item.etag, token=token, lease=lease
                 ):
@@ -203,7 +205,7 @@ def _promote(
 def _renew(token: uuid.UUID) -> None:
     try:
         MediaObject.objects.renew(token, conf().lease)
-    except DatabaseError:
+    except DatabaseFailure:
         # The copy goes on: the commit asks for the token in any case.
         logger.warning("could not renew a lease", exc_info=True)
 
@@ -222,7 +224,7 @@ def _commit(token: uuid.UUID, number: int, save: Callable[[], T]) -> T:
 def _give_up(token: uuid.UUID) -> None:
     try:
         MediaObject.objects.end_lease(token)
-    except DatabaseError:
+    except DatabaseFailure:
         # It ends by itself then, and the sweep comes by.
         logger.warning("could not end a lease", exc_info=True)
 

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
-#: Seconds a client waits before it asks again: while an attach runs, and while the store recovers.
+#: Seconds a client waits before it asks again: while an attach runs, while the store recovers, and
+#: until a request before it is done with the store.
 RETRY_ATTACHING: Final = 5
 RETRY_STORE: Final = 5
+RETRY_BUSY: Final = 1
 
 
 @dataclass(frozen=True, slots=True)

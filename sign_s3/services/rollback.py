@@ -2,10 +2,13 @@
 
 It deletes from the incoming bucket only, so whatever it is told it cannot lose a served file. Only
 after the delete does it read the ledger: an upload that is attached by then keeps its file, and one
-that is not can never be, since its source is gone.
+that is not can never be, since its source is gone. An attempt whose lease has ended is given up for
+good, as the sweep would a little later: its row leaves promoting, so even a worker that slept
+through it can no longer commit.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from sign_s3.bucket import Bucket, NoSuchKey
 from sign_s3.inspection import OWNER_METADATA
@@ -38,6 +41,7 @@ def rollback(*, owner: str, uploads: Mapping[str, str]) -> None:
         for failure in bucket.delete_many([object_key(key) for key in keys]).values():
             if failure is not None:
                 raise failure
+    MediaObject.objects.filter(key__in=keys, owner=owner).expire(timedelta(0))
     _refuse_claimed(uploads)
 
 

@@ -1,5 +1,7 @@
 """``DELETE /sign_s3/``: it takes back what is unattached, and never a served file."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -13,7 +15,7 @@ NOBODYS = "media/images/posts/post_3L5fgCyhLwTX5LWfT7dhya.jpeg"
 pytestmark = pytest.mark.django_db
 
 
-def rows(*keys, owner, state=State.PROMOTING):
+def rows(*keys, owner, state=State.PROMOTING, lease=timedelta(minutes=1)):
     for key in keys:
         promoting = state == State.PROMOTING
         MediaObject.objects.create(
@@ -24,7 +26,7 @@ def rows(*keys, owner, state=State.PROMOTING):
             size=1,
             state=state,
             token="00000000-0000-4000-8000-000000000000" if promoting else None,
-            lease_until=timezone.now() if promoting else None,
+            lease_until=timezone.now() + lease if promoting else None,
             due_at=timezone.now() if state in {State.DELETING, State.DELETED} else None,
         )
 
@@ -112,6 +114,18 @@ def test_an_upload_that_is_being_attached_is_for_later(alice, client_of, upload,
     assert answer.status_code == 409
     assert answer.json()["errors"][0]["code"] == "attaching"
     assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_an_attempt_that_failed_is_given_up_for_good(alice, client_of, upload, buckets):
+    client = client_of(alice)
+    key = upload(client, PATH)
+    rows(key, owner=alice.pk, lease=timedelta(seconds=-1))
+
+    assert client.delete("/sign_s3/", {"key": key}).status_code == 204
+
+    row = MediaObject.objects.get()
+    assert (row.state, row.token) == (State.DELETING, None)
+    assert not list(buckets.incoming.list())
 
 
 @pytest.mark.parametrize("state", [State.DELETING, State.DELETED])

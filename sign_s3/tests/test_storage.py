@@ -12,6 +12,7 @@ from pytest_django import Settings
 from conftest import Buckets
 from sign_s3 import bucket, storage
 from sign_s3.bucket import Bucket
+from sign_s3.signing import CredentialsExpired
 from sign_s3.storage import DirectUploadOnly, MediaStorage, UrlWindow
 
 KEY = "images/posts/post_3L5fgCyhLwTX5LWfT7dhya.jpeg"
@@ -126,6 +127,11 @@ def test_a_url_ends_with_the_session_that_signed_it(role_ends: datetime) -> None
     sent = query(window.url(KEY))
     assert sent["X-Amz-Security-Token"] == "token"
     assert int(sent["X-Amz-Expires"]) == min(7500, role_ends.timestamp() - window.start)
+
+
+def test_a_session_that_has_ended_gives_no_dead_url(role_ends: datetime) -> None:
+    with pytest.raises(CredentialsExpired):
+        UrlWindow.at(role_ends.timestamp())
 
 
 def test_a_process_remembers_so_many_urls_and_no_more() -> None:
