@@ -17,10 +17,11 @@ def application(environ: dict[str, Any], start_response: StartResponse) -> Itera
     """Django's answer, as a list where it is whole.
 
     Granian sends a list at once and walks through anything else piece by piece, which takes 15 µs.
+    What has something to do once it is sent stays as it is, so that the server closes it then.
     """
     response = _django(environ, start_response)
-    if not isinstance(response, HttpResponse):
-        return response  # a stream
+    if not isinstance(response, HttpResponse) or type(response).close is not HttpResponse.close:
+        return response
     body = [response.content]
     response.close()
     return body
