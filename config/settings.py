@@ -142,6 +142,7 @@ SIGN_S3: dict[str, object] = {
     "form_posts": env.bool("S3_FORM_POSTS", default=True),
     "single_copy_limit": env.int("S3_SINGLE_COPY_LIMIT", default=256 * 1024**2),
     "connect_timeout": env.float("S3_CONNECT_TIMEOUT", default=2.0),
+    "max_waiting": env.int("S3_MAX_WAITING", default=3),
     "read_timeout": env.float("S3_READ_TIMEOUT", default=10.0),
     "url_window": env.int("URL_WINDOW", default=3600),
     "quota_bytes": env.int("QUOTA_BYTES", default=None),
