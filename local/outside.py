@@ -1,8 +1,9 @@
 """A pytest plugin: what tests need from outside, and what happens where it is not there.
 
-A test marked ``postgres``, ``redis``, ``ceph`` or ``browser`` is skipped, with a reason, on a
-machine that lacks it. ``REQUIRE=postgres,redis`` names what must not be lacking: there the same
-test fails, so a CI whose Redis did not come up does not pass by skipping.
+A test marked ``postgres``, ``redis`` or ``browser``, and one that talks to an S3 (``s3``, or ``ceph``
+with ``--s3=ceph``), is skipped on a machine that lacks it, and says so. ``REQUIRE=postgres,redis``
+names what must not be lacking: there the same test fails, so a CI whose Redis did not come up does
+not pass by skipping.
 """
 
 import os
@@ -14,11 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from local import ceph
-
 REQUIRED: Final = frozenset(filter(None, os.environ.get("REQUIRE", "").split(",")))
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
 
 # Each of xdist's workers counts in a database of its own; tests may empty it.
 if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and (url := os.environ.get("REDIS_URL")):
@@ -37,12 +35,12 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def _lacks_postgres(config: pytest.Config) -> str | None:
+def _lacks_postgres() -> str | None:
     scheme = urlsplit(os.environ.get("DATABASE_URL", "")).scheme
     return None if scheme in {"postgres", "postgresql"} else "DATABASE_URL names no PostgreSQL"
 
 
-def _lacks_redis(config: pytest.Config) -> str | None:
+def _lacks_redis() -> str | None:
     if not (url := os.environ.get("REDIS_URL")):
         return "no REDIS_URL"
     try:
@@ -53,20 +51,13 @@ def _lacks_redis(config: pytest.Config) -> str | None:
     return None
 
 
-def _lacks_ceph(config: pytest.Config) -> str | None:
-    if config.getoption("s3") != "ceph":
-        return "runs with --s3=ceph"
-    return None if ceph.installed() else "Ceph's radosgw is not installed"
-
-
-def _lacks_browser(config: pytest.Config) -> str | None:
+def _lacks_browser() -> str | None:
     return None if chromium() else "Chromium is not installed"
 
 
-_LACKS: Final[Mapping[str, Callable[[pytest.Config], str | None]]] = {
+_LACKS: Final[Mapping[str, Callable[[], str | None]]] = {
     "postgres": _lacks_postgres,
     "redis": _lacks_redis,
-    "ceph": _lacks_ceph,
     "browser": _lacks_browser,
 }
 
@@ -83,5 +74,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for name, lacks in _LACKS.items():
-        if item.get_closest_marker(name) and (reason := lacks(item.config)):
+        if item.get_closest_marker(name) and (reason := lacks()):
             missing(name, reason)
