@@ -60,11 +60,13 @@ class Conf:
     #: S3 calls of one process under way at once.
     parallel_calls: int = 10
 
+    #: How long an attach may go on before it has to renew its claim.
     lease: timedelta = timedelta(seconds=60)
     #: How long after a lease ended its row may still be taken over.
     lease_grace: timedelta = timedelta(minutes=10)
     #: Between the two deletes of one object: longer than any copy can be in flight.
     settle: timedelta = timedelta(minutes=15)
+    #: How long the row of a deleted object stays (S8).
     tombstone: timedelta = timedelta(days=7)
     #: How long an unclaimed upload stays in the incoming bucket, in days (L1).
     incoming_days: int = 2
@@ -73,9 +75,11 @@ class Conf:
         "sign_s3.inspection.check_signature",
         "sign_s3.inspection.check_dimensions",
     )
+    #: Pixels of an image in all, and along its longer side.
     max_pixels: int = 100_000_000
     max_side: int = 20_000
 
+    #: What one owner may keep; None counts nothing.
     quota_bytes: int | None = None
     quota_files: int | None = None
     #: What an S3 call inside a transaction does: "raise" or "log" (S7).
