@@ -8,9 +8,8 @@ bench.signing, bench.over_http, bench.feed, bench.attach, bench.sweep, bench.pro
 """
 
 import argparse
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -27,9 +26,6 @@ PARTS: Final = {
     "bench.sweep": "The sweep",
     "bench.process": "Memory and start",
 }
-#: Between these lines of docs/performance.md stand the tables.
-BEGIN: Final = "<!-- results -->"
-END: Final = "<!-- end of results -->"
 
 
 def main() -> int:
@@ -41,20 +37,22 @@ def main() -> int:
         print(f"\n{title} …", file=sys.stderr)
         rows[title] = gathered(module)
         print(table(rows[title]))
+    profile = table(gathered("bench.profile"))
+    print(profile)
     every = [row for part in rows.values() for row in part]
     target = BASE_DIR / "docs" if options.docs else VAR
     draw(every, target / "performance.svg")
-    text = written(rows)
-    (VAR / "results.md").write_text(text)
+    results = written(rows)
+    (VAR / "results.md").write_text(f"{results}\n\n{profile}\n")
     if options.docs:
-        keep(text, target / "performance.md")
+        keep(target / "performance.md", results=results, profile=profile)
     missed = [row for row in every if row.met is False]
     for row in missed:
         print(f"missed: {row.task}, {row.by}: {row.target}", file=sys.stderr)
     return 1 if missed else 0
 
 
-def written(rows: dict[str, Sequence[Row]] | dict[str, list[Row]]) -> str:
+def written(rows: Mapping[str, Sequence[Row]]) -> str:
     """The tables with what they depend on."""
     today = datetime.now(UTC).date()
     head = f"{machine()}; the load by {generator()}; {today}."
@@ -62,11 +60,15 @@ def written(rows: dict[str, Sequence[Row]] | dict[str, list[Row]]) -> str:
     return "\n\n".join([head, *parts])
 
 
-def keep(text: str, document: Path) -> None:
-    """Replace the tables of a document."""
-    old = document.read_text()
-    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-    document.write_text(pattern.sub(lambda _: f"{BEGIN}\n{text}\n{END}", old))
+def keep(document: Path, **tables: str) -> None:
+    """Replace what stands in a document between ``<!-- name -->`` and ``<!-- end of name -->``."""
+    text = document.read_text()
+    for name, new in tables.items():
+        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}\n{new}\n{end}{after}"
+    document.write_text(text)
 
 
 if __name__ == "__main__":
