@@ -123,7 +123,7 @@ def _claim(
             quota.check(owner=owner, adding=inspected)
             MediaObject.objects.claim(rows, token=token, lease=lease)
             held = set(MediaObject.objects.holding(token).values_list("key", flat=True))
-            # By key, as they went in: two attempts at the same keys in another order would deadlock.
+            # By key, as they went in, or two attempts at the same keys might deadlock.
             for item in sorted(inspected, key=lambda item: item.key):
                 if item.key not in held and not MediaObject.objects.take_over(
                     key=item.key, owner=owner, etag=item.etag, token=token, lease=lease
