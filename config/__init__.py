@@ -9,4 +9,6 @@
     logging       JSON lines without secrets
     checks        settings that are wrong for production
     wsgi          what the server loads
+
+It alone knows every app; no app knows it.
 """
