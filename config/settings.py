@@ -112,9 +112,24 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
         "PRAGMA recursive_triggers=ON;",
     }
-else:
+elif DATABASE["ENGINE"] == "django.db.backends.postgresql":
+    DATABASE["ENGINE"] = "config.postgresql"
     DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     DATABASE["CONN_HEALTH_CHECKS"] = True
+    # libpq by itself waits without end for a server that accepts and says nothing, and a quarter of
+    # an hour for one that vanished. Seconds, but for the milliseconds of tcp_user_timeout; what
+    # DATABASE_URL says wins.
+    DATABASE["OPTIONS"] = {
+        "connect_timeout": 3,
+        "tcp_user_timeout": 5000,
+        "keepalives": 1,
+        "keepalives_idle": 10,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        **DATABASE.get("OPTIONS", {}),
+    }
+#: Seconds a statement of a request may take on PostgreSQL; 0 is without end.
+DATABASE_STATEMENT_TIMEOUT = env.float("DATABASE_STATEMENT_TIMEOUT", default=10.0)
 
 # ---------------------------------------------------------------- S3
 

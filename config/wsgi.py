@@ -5,12 +5,17 @@ from collections.abc import Iterable
 from typing import Any
 from wsgiref.types import StartResponse
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 from django.http import HttpResponse
+
+from config.postgresql.bounds import limit_statements
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 _django = get_wsgi_application()
+limit_statements(connections.databases, seconds=settings.DATABASE_STATEMENT_TIMEOUT)
 
 
 def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:

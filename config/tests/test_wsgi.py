@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import connections
 from django.test import RequestFactory
 
 from users.models import User
@@ -16,8 +17,13 @@ Application = Callable[..., Any]
 
 @pytest.fixture
 def application() -> Application:
-    from config.wsgi import application  # noqa: PLC0415 - it makes the process one that serves
+    """Importing it bounds statements for the process, which is not for the tests after this one."""
+    options = connections.databases["default"].get("OPTIONS", {})
+    before = dict(options)
+    from config.wsgi import application  # noqa: PLC0415
 
+    options.clear()
+    options.update(before)
     return application
 
 
@@ -27,7 +33,7 @@ def post(application: Application, address: str, body: dict[str, Any]) -> tuple[
     environ = RequestFactory().post(address, data, content_type="application/json").environ
     environ["wsgi.input"] = io.BytesIO(data)
     statuses: list[str] = []
-    answer = application(environ, lambda status, headers: statuses.append(status))
+    answer = application(environ, lambda status, _: statuses.append(status))
     return statuses[0], answer
 
 

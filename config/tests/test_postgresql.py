@@ -1,0 +1,167 @@
+"""A PostgreSQL that is slow, and one that says nothing at all."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from django.db.utils import ConnectionHandler
+from psycopg.errors import ConnectionTimeout
+
+from config.postgresql.base import DatabaseWrapper, Silence
+from config.postgresql.bounds import limit_statements
+
+
+class Relay:
+    """Between a client and a server; while it is stalled, bytes are taken and none is passed on."""
+
+    def __init__(self, upstream: tuple[str, int] | None) -> None:
+        self._upstream = upstream
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self.stalled = threading.Event()
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            self._open.append(client)
+            if self._upstream is None:
+                continue
+            server = socket.create_connection(self._upstream)
+            self._open.append(server)
+            for ends in ((client, server), (server, client)):
+                threading.Thread(target=self._pass, args=ends, daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if not self.stalled.is_set():
+                    sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        for each in (self._listener, *self._open):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)  # a close alone leaves threads in their recv()
+            each.close()
+
+
+@pytest.fixture
+def silent() -> Iterator[Relay]:
+    """A server that accepts connections and never says anything."""
+    relay = Relay(None)
+    yield relay
+    relay.close()
+
+
+def took(started: float) -> float:
+    return time.monotonic() - started
+
+
+def test_a_silent_server_is_waited_for_once_and_then_not_by_everybody(silent: Relay) -> None:
+    chosen = {
+        "ENGINE": "config.postgresql",
+        "NAME": "app",
+        "HOST": "127.0.0.1",
+        "PORT": silent.port,
+        "OPTIONS": {"connect_timeout": 2},
+    }
+    wrapper = DatabaseWrapper(ConnectionHandler({"default": chosen}).databases["default"], "silent")
+    started = time.monotonic()
+    with pytest.raises(ConnectionTimeout, match="timeout expired"):
+        wrapper.connect()
+    assert 1 < took(started) < 4
+    started = time.monotonic()
+    for _ in range(20):
+        with pytest.raises(ConnectionTimeout, match="did not answer a moment ago"):
+            wrapper.connect()
+    assert took(started) < 0.5
+
+
+def test_after_a_rest_one_tries_again_while_the_others_are_refused() -> None:
+    silence = Silence()
+    silence.check("default", 3)
+    silence.begins("default")
+    silence._next_attempt["default"] = time.monotonic()
+    silence.check("default", 3)
+    with pytest.raises(ConnectionTimeout):
+        silence.check("default", 3)
+    silence.check("other", 3)
+    silence.ends("default")
+    silence.check("default", 3)
+
+
+# ---------------------------------------------------------------- bounds
+
+
+def test_bounds_are_for_postgresql_alone_and_what_the_url_says_wins() -> None:
+    theirs = {"options": "-c statement_timeout=1s", "sslmode": "require"}
+    databases: dict[str, dict[str, Any]] = {
+        "default": {"ENGINE": "config.postgresql", "OPTIONS": theirs},
+        "other": {"ENGINE": "django.db.backends.sqlite3", "OPTIONS": {"timeout": 20}},
+    }
+    limit_statements(databases, seconds=10)
+    assert databases == {
+        "default": {
+            "ENGINE": "config.postgresql",
+            "OPTIONS": {
+                "options": "-c statement_timeout=10000 -c lock_timeout=5000 "
+                "-c idle_in_transaction_session_timeout=10000 -c statement_timeout=1s",
+                "sslmode": "require",
+            },
+            "ANSWER_SECONDS": 12,
+        },
+        "other": {"ENGINE": "django.db.backends.sqlite3", "OPTIONS": {"timeout": 20}},
+    }
+
+
+def test_zero_bounds_nothing() -> None:
+    databases: dict[str, dict[str, Any]] = {"default": {"ENGINE": "config.postgresql"}}
+    limit_statements(databases, seconds=0)
+    assert databases == {"default": {"ENGINE": "config.postgresql"}}
+
+
+@pytest.fixture
+def relayed(db: None) -> Iterator[tuple[DatabaseWrapper, Relay]]:
+    """A bounded connection to the tests' own PostgreSQL, by way of a relay."""
+    chosen = connection.settings_dict
+    relay = Relay((chosen["HOST"] or "127.0.0.1", int(chosen["PORT"] or 5432)))
+    copy = {**chosen, "HOST": "127.0.0.1", "PORT": relay.port, "OPTIONS": {"connect_timeout": 2}}
+    limit_statements({"default": copy}, seconds=0.5)
+    copy["ANSWER_SECONDS"] = 1.0
+    wrapper = DatabaseWrapper(copy, "relayed")
+    yield wrapper, relay
+    wrapper.close()
+    relay.close()
+
+
+@pytest.mark.postgres
+def test_the_server_ends_a_slow_statement(relayed: tuple[DatabaseWrapper, Relay]) -> None:
+    wrapper, _ = relayed
+    with pytest.raises(OperationalError, match="statement timeout"), wrapper.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(5)")
+    with wrapper.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.postgres
+def test_a_server_that_falls_silent_is_given_up(relayed: tuple[DatabaseWrapper, Relay]) -> None:
+    wrapper, relay = relayed
+    with wrapper.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    relay.stalled.set()
+    started = time.monotonic()
+    with pytest.raises(OperationalError), wrapper.cursor() as cursor:
+        cursor.execute("SELECT 2")
+    assert took(started) < 3
+    assert not wrapper.is_usable()
