@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypedDict, cast
 
 from rest_framework import serializers
 from rest_framework.exceptions import NotAuthenticated
@@ -20,8 +20,8 @@ from sign_s3.models import MediaObject
 from users.models import User
 
 
-class Facts(NamedTuple):
-    """What the ledger knows of a file."""
+class Facts(TypedDict):
+    """What the ledger knows of a file, as it is shown."""
 
     content_type: str
     size: int
@@ -30,7 +30,7 @@ class Facts(NamedTuple):
 
 
 #: Of a file whose row is gone, which only an audit can explain.
-UNKNOWN: Final = Facts("application/octet-stream", 0, None, None)
+UNKNOWN: Final = Facts(content_type="application/octet-stream", size=0, width=None, height=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,8 @@ def files_of(posts: Sequence[Post]) -> Files:
         pictures[post_id].append(key)
     keys = [key for those in pictures.values() for key in those]
     keys += [str(post.video) for post in posts if post.video]
-    known = MediaObject.objects.filter(key__in=keys).values_list("key", *Facts._fields)
-    return Files(pictures, {key: Facts(*facts) for key, *facts in known})
+    known = MediaObject.objects.filter(key__in=keys).values("key", *Facts.__annotations__)
+    return Files(pictures, {row.pop("key"): cast("Facts", row) for row in known})
 
 
 def show_post(post: Post, files: Files) -> dict[str, Any]:
@@ -137,8 +137,7 @@ def show_post(post: Post, files: Files) -> dict[str, Any]:
 
 def show_file(field: UploadField, key: str, facts: Mapping[str, Facts]) -> dict[str, Any]:
     """A file as `FileSerializer` declares it."""
-    known = facts.get(key, UNKNOWN)
-    return {"key": key, "url": field.url(key), **known._asdict(), "thumbnails": {}}
+    return {"key": key, "url": field.url(key), **facts.get(key, UNKNOWN), "thumbnails": {}}
 
 
 def _timestamp(time: datetime) -> str:
