@@ -4,12 +4,14 @@ The client is made when first needed (70 ms and 15 MB; importing boto3 is 100 ms
 by all threads, and made anew after a fork and after `init`.
 """
 
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import boto3
@@ -34,6 +36,8 @@ from sign_s3.signing import AddressingStyle, Credentials
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+logger = logging.getLogger(__name__)
+
 #: Seconds between two looks at credentials that expire; boto3 renews them 15 minutes ahead.
 RECHECK_SECONDS: Final = 30.0
 
@@ -50,6 +54,8 @@ _NO_CREDENTIALS: Final = (sdk.NoCredentialsError, sdk.PartialCredentialsError)
 _HOW_TO_SIGN: Final = (
     "no usable credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role"
 )
+#: botocore has no exception of its own for a source of credentials that gives out old ones.
+_STILL_EXPIRED: Final = "refreshed credentials are still expired"
 _GONE: Final = {"NoSuchKey", "NoSuchUpload", "NotFound", "404"}
 _DENIED: Final = {
     "AccessDenied",
@@ -126,8 +132,24 @@ class _Connection:
         current = self._credentials
         if current is not None and time.monotonic() < self._recheck_at:
             return current
-        with self._lock, translated():
-            return self._look_at_credentials()
+        # Renewing may wait for AWS a while. One thread does, the others go on with what is good.
+        good = current is not None and not _is_over(current)
+        lock = self._lock
+        if not lock.acquire(blocking=not good) and current is not None:
+            return current
+        try:
+            if self._credentials is not None and time.monotonic() < self._recheck_at:
+                return self._credentials  # another thread renewed them meanwhile
+            with translated():
+                return self._look_at_credentials()
+        except BucketException as exc:
+            if current is None or _is_over(current):
+                raise
+            logger.warning("credentials could not be renewed; the old ones go on: %s", exc)
+            self._recheck_at = _next_look(current.expires_at)
+            return current
+        finally:
+            lock.release()
 
     def _look_at_credentials(self) -> Credentials:
         found = self._chain().get_credentials()
@@ -141,10 +163,21 @@ class _Connection:
         if not keys.access_key or not keys.secret_key:
             raise BucketAccessDenied("", _HOW_TO_SIGN)
         fresh = Credentials(keys.access_key, keys.secret_key, keys.token, end)
-        self._recheck_at = float("inf") if end is None else time.monotonic() + RECHECK_SECONDS
+        self._recheck_at = _next_look(end)
         if self._credentials != fresh:
             self._credentials = fresh
         return self._credentials or fresh
+
+
+def _next_look(end: datetime | None) -> float:
+    """When to look at keys with this end again, by the monotonic clock."""
+    if end is None:
+        return float("inf")
+    return time.monotonic() + min(RECHECK_SECONDS, (end - datetime.now(UTC)).total_seconds())
+
+
+def _is_over(keys: Credentials) -> bool:
+    return keys.expires_at is not None and keys.expires_at <= datetime.now(UTC)
 
 
 _connection: Final = _Connection()
@@ -202,8 +235,8 @@ def credentials() -> Credentials:
     """The credentials in force, the same object until they change; 0.2 µs a call.
 
     Keys given to `init` are returned as they are. Those of a role are renewed ahead of their end,
-    and that call may wait for AWS. Raises `BucketAccessDenied` if there are none,
-    `BucketUnavailable` if the chain does not answer.
+    by one thread, whose call may wait for AWS; if that fails they are used until their end. Raises
+    `BucketAccessDenied` if there are none, `BucketUnavailable` if the chain gives out none.
     """
     return _connection.credentials()
 
@@ -248,6 +281,10 @@ def translated(bucket: str = "", key: str = "") -> Iterator[None]:
         raise BucketAccessDenied(bucket, _HOW_TO_SIGN) from exc
     except _NO_ANSWER as exc:
         raise BucketUnavailable(bucket, f"{type(exc).__name__}: {exc}") from exc
+    except RuntimeError as exc:
+        if _STILL_EXPIRED not in str(exc):
+            raise
+        raise BucketUnavailable(bucket, str(exc)) from exc
     except S3CopyFailedError as exc:  # its only cause here: a part's precondition
         raise PreconditionFailed(bucket, key, str(exc)) from exc
     except sdk.BotoCoreError as exc:

@@ -2,8 +2,6 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -37,28 +35,6 @@ def test_without_credentials_the_message_says_what_to_set(monkeypatch: pytest.Mo
         bucket.credentials()
     with pytest.raises(BucketAccessDenied, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
         Bucket("anything").get("a")
-
-
-def test_the_credentials_of_a_role_know_their_end(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    end = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
-    program = tmp_path / "credentials"
-    program.write_text(
-        '#!/bin/sh\necho \'{"Version": 1, "AccessKeyId": "role", "SecretAccessKey": "secret", '
-        f'"SessionToken": "token", "Expiration": "{end.isoformat()}"}}\'\n'
-    )
-    program.chmod(0o700)
-    (tmp_path / "config").write_text(f"[default]\ncredential_process = {program}\n")
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
-    bucket.init(region="eu-west-1")
-
-    found = bucket.credentials()
-
-    assert (found.access_key, found.token, found.expires_at) == ("role", "token", end)
-    assert bucket.credentials() is found
 
 
 def test_a_callback_can_refuse_a_request_before_it_is_sent(buckets: Buckets) -> None:
