@@ -1,10 +1,15 @@
 """The bucket itself: whether it is there, and the rules that S3 keeps for it."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from sign_s3.bucket.connection import Named
 from sign_s3.bucket.errors import NoSuchBucket, UnknownBucketException
+
+#: The ID of the rule that drops parts nobody completed.
+STALE_PARTS: Final = "drop parts of uploads that were never completed"
+#: What a lifecycle says besides its rules, and would lose if only the rules were put back.
+_OF_ALL_RULES: Final = ("TransitionDefaultMinimumObjectSize",)
 
 
 class Configuration(Named):
@@ -52,6 +57,41 @@ class Configuration(Named):
                 },
             )
 
+    def abort_stale_parts(self, days: int) -> None:
+        """Let S3 drop multipart uploads `days` after they began, and keep every other rule.
+
+        The rule is known by its ID, `STALE_PARTS`.
+        """
+        found = self._lifecycle()
+        rules: list[Any] = [
+            _with_filter(rule) for rule in found.get("Rules", []) if rule.get("ID") != STALE_PARTS
+        ]
+        rules.append(
+            {
+                "ID": STALE_PARTS,
+                "Status": "Enabled",
+                "Filter": {"Prefix": ""},
+                "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": days},
+            }
+        )
+        options = {name: found[name] for name in _OF_ALL_RULES if name in found}
+        with self._calling("PutBucketLifecycleConfiguration") as s3:
+            s3.put_bucket_lifecycle_configuration(
+                Bucket=self.name,
+                LifecycleConfiguration={"Rules": rules},
+                **options,
+            )
+
+    def _lifecycle(self) -> Mapping[str, Any]:
+        """The rules as S3 answers them; empty where there are none."""
+        try:
+            with self._calling("GetBucketLifecycleConfiguration") as s3:
+                return s3.get_bucket_lifecycle_configuration(Bucket=self.name)
+        except UnknownBucketException as exc:
+            if exc.error_code != "NoSuchLifecycleConfiguration":
+                raise
+        return {}
+
     def block_public_access(self, *, refuse_acls: bool = True) -> None:
         """Let no ACL and no policy open it (docs.aws.amazon.com, "Blocking public access").
 
@@ -87,3 +127,11 @@ class Configuration(Named):
                     ]
                 },
             )
+
+
+def _with_filter(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """The same rule with its prefix in a filter: S3 takes no rules of both styles together."""
+    changed = dict(rule)
+    if "Filter" not in changed:
+        changed["Filter"] = {"Prefix": changed.pop("Prefix", "")}
+    return changed

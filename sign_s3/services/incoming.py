@@ -1,4 +1,4 @@
-"""Expire what nobody claimed (L1), for a store that has no lifecycle rules of its own.
+"""Expire what nobody claimed or finished (L1), for a store that has no lifecycle rules of its own.
 
 Stores that have them do the same at no cost, also while this service is down: `setup_buckets`.
 """
@@ -10,15 +10,15 @@ from itertools import islice
 
 from django.db import connections, router
 
-from sign_s3.bucket import MAX_DELETES, NoSuchKey
+from sign_s3.bucket import MAX_DELETES, Bucket, NoSuchKey
 from sign_s3.conf import conf
 from sign_s3.models import MediaObject
-from sign_s3.storage import incoming_bucket
+from sign_s3.storage import incoming_bucket, media_bucket
 
 
 @dataclass(slots=True)
 class Expired:
-    """What one run removed from the incoming bucket; `failed` objects are left for the next run."""
+    """What one run removed; `failed` objects are left for the next run."""
 
     objects: int = 0
     multiparts: int = 0
@@ -30,17 +30,27 @@ def expire_incoming(
 ) -> Expired:
     """Delete uploads, and abort multipart uploads, that are older than `incoming_days`.
 
-    Their age is what S3 says they began against the database's clock. ``on_batch`` is told the sum
-    so far. Raises the bucket's exceptions.
+    In the media bucket, whose objects are left alone, a multipart upload is a copy in parts that a
+    crash cut short. Their age is what S3 says they began against the database's clock. ``on_batch``
+    is told the sum so far. Raises the bucket's exceptions.
     """
-    bucket, before = incoming_bucket(), _now() - timedelta(days=conf().incoming_days)
+    incoming, before = incoming_bucket(), _now() - timedelta(days=conf().incoming_days)
     done = Expired()
-    old = (found.key for found in bucket.list() if found.last_modified <= before)
+    old = (found.key for found in incoming.list() if found.last_modified <= before)
     while names := list(islice(old, MAX_DELETES)):
-        failures = [] if dry_run else [*filter(None, bucket.delete_many(names).values())]
+        failures = [] if dry_run else [*filter(None, incoming.delete_many(names).values())]
         done.objects += len(names) - len(failures)
         done.failed += len(failures)
         on_batch(done)
+    done.multiparts = sum(
+        _abort(bucket, before=before, dry_run=dry_run) for bucket in (incoming, media_bucket())
+    )
+    return done
+
+
+def _abort(bucket: Bucket, *, before: datetime, dry_run: bool) -> int:
+    """Drop the multipart uploads that began by then. How many."""
+    aborted = 0
     for upload in bucket.list_multiparts():
         if upload.initiated > before:
             continue
@@ -49,8 +59,8 @@ def expire_incoming(
                 bucket.abort_multipart(upload.key, upload.upload_id)
             except NoSuchKey:
                 continue  # completed or aborted since
-        done.multiparts += 1
-    return done
+        aborted += 1
+    return aborted
 
 
 def _now() -> datetime:

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import call_command
 from moto import mock_aws
 
+from sign_s3.bucket.configuration import STALE_PARTS
 from sign_s3.conf import conf
 
 CLOSED = {
@@ -41,8 +42,37 @@ def test_only_the_incoming_bucket_expires_what_it_holds(s3: Any) -> None:
     assert rule["Status"] == "Enabled"
     assert rule["Expiration"] == {"Days": conf().incoming_days}
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": conf().incoming_days}
-    with pytest.raises(s3.exceptions.ClientError, match="NoSuchLifecycleConfiguration"):
-        s3.get_bucket_lifecycle_configuration(Bucket=conf().media_bucket)
+    (rule,) = rules_of_media(s3)
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": conf().incoming_days}
+    assert rule.keys().isdisjoint({"Expiration", "NoncurrentVersionExpiration", "Transitions"})
+
+
+def rules_of_media(s3: Any) -> list[Any]:
+    answer = s3.get_bucket_lifecycle_configuration(Bucket=conf().media_bucket)
+    rules: list[Any] = answer["Rules"]
+    return rules
+
+
+@pytest.mark.parametrize("place", [{"Filter": {"Prefix": ""}}, {"Prefix": "old/"}])
+def test_the_media_bucket_keeps_the_rules_it_has(s3: Any, place: dict[str, Any]) -> None:
+    theirs = {
+        "ID": "forget deleted files",
+        "Status": "Enabled",
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 35},
+        **place,
+    }
+    call_command("setup_buckets", verbosity=0)
+    s3.put_bucket_lifecycle_configuration(
+        Bucket=conf().media_bucket, LifecycleConfiguration={"Rules": [theirs]}
+    )
+    for _ in range(2):
+        call_command("setup_buckets", verbosity=0)
+
+    kept, ours = rules_of_media(s3)
+    assert kept["ID"] == "forget deleted files"
+    assert kept["NoncurrentVersionExpiration"] == {"NoncurrentDays": 35}
+    assert kept["Filter"] == {"Prefix": place.get("Prefix", "")}
+    assert ours["ID"] == STALE_PARTS
 
 
 def test_only_the_incoming_bucket_answers_pages_and_only_of_the_origins_given(s3: Any) -> None:

@@ -16,9 +16,10 @@ class Command(BaseCommand):
     """Idempotent, so it may run at every deployment.
 
     The incoming bucket expires what nobody claims (L1) and answers browsers of the given origins;
-    it loses any other lifecycle and CORS rule it had. The media bucket gets neither: nothing in it
-    may expire, and its files are shown, not read by scripts. Neither can be opened to the public: a
-    CDN reads from the media bucket with an identity of its own.
+    it loses any other lifecycle and CORS rule it had. The media bucket keeps those it has and is
+    only told to drop the parts of copies that a crash cut short: nothing else in it may expire, and
+    its files are shown, not read by scripts. Neither can be opened to the public: a CDN reads from
+    the media bucket with an identity of its own.
     """
 
     help = "Create the incoming and the media bucket where they are missing and configure them."
@@ -41,6 +42,7 @@ class Command(BaseCommand):
                     self._say(options, f"{bucket.name}: created")
                 self._close(bucket, options)
             incoming.set_lifecycle(conf().incoming_days)
+            self._abort_stale_parts(media, options)
             if origin:
                 incoming.set_cors(origin)
         except BucketException as exc:
@@ -56,6 +58,20 @@ class Command(BaseCommand):
             if exc.error_code not in NOT_OFFERED:
                 raise
             self._say(options, f"{bucket.name}: this store cannot block public access as a whole")
+
+    def _abort_stale_parts(self, media: Bucket, options: dict[str, Any]) -> None:
+        days = conf().incoming_days
+        try:
+            media.abort_stale_parts(days)
+        except UnknownBucketException as exc:
+            # Parts cost space and nothing else, so a store that has no such rule will do.
+            self._say(
+                options,
+                f"{media.name}: this store takes no rule that drops unfinished copies "
+                f"({exc.error_code}); run `sweep --incoming` daily",
+            )
+        else:
+            self._say(options, f"{media.name}: drops unfinished copies after {days} days")
 
     def _say(self, options: dict[str, Any], line: str) -> None:
         if options["verbosity"] > 0:

@@ -40,7 +40,8 @@ class Command(BaseCommand):
         what.add_argument(
             "--incoming",
             action="store_true",
-            help="instead, expire unclaimed uploads, for stores without lifecycle rules",
+            help="instead, expire unclaimed uploads and unfinished copies, for stores without "
+            "lifecycle rules",
         )
         parser.add_argument("--every", type=_seconds, metavar="SECONDS", help="go on until stopped")
         parser.add_argument("--dry-run", action="store_true", help="show it and change nothing")
