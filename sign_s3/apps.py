@@ -12,7 +12,12 @@ class SignS3Config(AppConfig):
 
     def ready(self) -> None:
         from sign_s3 import guard
-        from sign_s3.checks import check_declarations, check_settings, check_triggers
+        from sign_s3.checks import (
+            check_declarations,
+            check_inspectors,
+            check_settings,
+            check_triggers,
+        )
         from sign_s3.triggers import install_after_migrate, suspend_before_migrate
 
         guard.install()
@@ -22,3 +27,4 @@ class SignS3Config(AppConfig):
         checks.register(check_settings)
         checks.register(check_declarations, checks.Tags.models)
         checks.register(check_triggers, checks.Tags.database)
+        checks.register(check_inspectors, checks.Tags.security, deploy=True)

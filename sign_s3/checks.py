@@ -10,6 +10,7 @@ E009           another default storage
 E010           a database without release triggers of ours
 E011           release triggers that are not installed
 W012           a public domain and nothing public
+W013           nothing looks at what an upload is (with --deploy)
 """
 
 import itertools
@@ -30,6 +31,8 @@ from sign_s3.models import MediaObject
 from sign_s3.storage import MediaStorage
 from sign_s3.triggers import VENDORS, missing
 
+#: The inspector that compares an upload's first bytes with its type.
+SIGNATURES: Final = "sign_s3.inspection.check_signature"
 #: How many digits each date directive of a path stands for.
 _DIGITS: Final = {"%Y": 4, "%m": 2, "%d": 2}
 
@@ -127,6 +130,23 @@ def check_custom_domain(
             hint="Only files of Destination(public=True) are served by it, without a signature; "
             "leave it out, or make one public.",
             id="sign_s3.W012",
+        )
+    ]
+
+
+def check_inspectors(**_: Any) -> list[checks.CheckMessage]:
+    """Content is compared with its declared type by an inspector, which a deployment may omit."""
+    try:
+        if SIGNATURES in conf().inspectors:
+            return []
+    except ImproperlyConfigured:
+        return []  # which is an error of `check_settings`
+    return [
+        checks.Warning(
+            f"{SIGNATURES} is not among the inspectors.",
+            hint="Without it any bytes are served under any declared type. INSPECTORS replaces "
+            "the default: name it there, and check_dimensions, beside inspectors of your own.",
+            id="sign_s3.W013",
         )
     ]
 

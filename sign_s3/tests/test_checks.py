@@ -12,6 +12,7 @@ from sign_s3.checks import (
     check_custom_domain,
     check_databases,
     check_declarations,
+    check_inspectors,
     check_overlaps,
     check_settings,
     check_triggers,
@@ -150,6 +151,7 @@ def test_the_ledger_is_in_the_database_of_the_records(settings: Settings) -> Non
 
 def test_a_missing_setting_is_named(settings: Settings) -> None:
     settings.AWS_INCOMING_BUCKET_NAME = None
+    assert check_inspectors() == []
     (message,) = check_settings()
     assert ids([message]) == ["sign_s3.E006"]
     assert "AWS_INCOMING_BUCKET_NAME" in message.msg
@@ -180,6 +182,21 @@ def test_a_public_domain_wants_something_public(settings: Settings) -> None:
     assert check_settings() == []
     assert ids(check_custom_domain("cdn.example.com", [PHOTOS])) == ["sign_s3.W012"]
     assert check_custom_domain(None, [PHOTOS]) == []
+
+
+@pytest.mark.parametrize("inspectors", [(), ("scanner.scan",)])
+def test_a_deployment_that_looks_at_no_content_is_warned(
+    settings: Settings, inspectors: tuple[str, ...]
+) -> None:
+    assert check_inspectors() == []
+    settings.SIGN_S3 = {**settings.SIGN_S3, "inspectors": inspectors}
+    assert ids(check_inspectors()) == ["sign_s3.W013"]
+
+
+def test_inspectors_of_ones_own_may_come_on_top(settings: Settings) -> None:
+    inspectors = ("scanner.scan", "sign_s3.inspection.check_signature")
+    settings.SIGN_S3 = {**settings.SIGN_S3, "inspectors": inspectors}
+    assert check_inspectors() == []
 
 
 # ------------------------------------------------------------------ the database
