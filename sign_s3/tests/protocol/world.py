@@ -95,6 +95,8 @@ class World:
         self.signed: dict[str, Signed] = {}
         self.posted_at: dict[str, float] = {}
         self.actors: dict[str, Actor] = {}
+        #: What each worker's last service returned or raised.
+        self.outcomes: dict[str, Any] = {}
         self.started = 0
         self.stage.rank = lambda name: [*self.invariants.signed_for].index(bare_key(name))
         self._closing = ExitStack()
@@ -277,7 +279,7 @@ class World:
         if not actor.done:
             return
         del self.actors[worker]
-        outcome = actor.outcome
+        outcome = self.outcomes[worker] = actor.outcome
         ending = type(outcome).__name__ if isinstance(outcome, BaseException) else "done"
         self.tally[f"{actor.kind}: {ending}"] += 1
         if isinstance(outcome, BaseException) and (
