@@ -3,7 +3,9 @@
     store       an S3 in memory, below botocore: every answer can be refused, lost or late
     stage       runs services as actors that stop before and after each S3 call
     ledger      what a row may become, and what has to hold between any two steps
-    machine     the rules: what clients, workers, sweeps, faults and time can do
+    records     what holds uploads, and how it comes and goes
+    world       clients, workers, faults and time: a method for each thing that can happen
+    machine     the rules that draw what happens next
     mutations   what the protocol must not do without, each left out
 
 Nothing of ours is replaced, except by the mutations: that is what they are. A service runs in a

@@ -5,8 +5,6 @@ the ledger alone: which bytes an actor inspected, which lease token it holds and
 rollback took back is noted from the calls as they pass.
 """
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -14,7 +12,7 @@ from uuid import UUID
 from sign_s3.guard import open_transactions
 from sign_s3.keys import bare_key
 from sign_s3.models import MediaObject, State
-from sign_s3.tests.app.models import Album, Photo
+from sign_s3.tests.protocol.records import references
 from sign_s3.tests.protocol.stage import Actor, Stage
 from sign_s3.tests.protocol.store import META, Call
 
@@ -223,10 +221,3 @@ def read_ledger() -> dict[str, Row]:
         key: Row(State(state), *rest)
         for key, state, *rest in MediaObject.objects.values_list("key", *columns)
     }
-
-
-def references() -> Mapping[str, int]:
-    """How many records hold each key."""
-    held = [*Photo.objects.values_list("image", flat=True)]
-    held += Album.objects.values_list("cover", flat=True)
-    return Counter(str(key) for key in held if key)

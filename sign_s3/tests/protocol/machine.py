@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sign_s3.tests.protocol.ledger import references
+from sign_s3.tests.protocol.records import references
 from sign_s3.tests.protocol.stage import DATABASE_FAULTS, S3_FAULTS
 from sign_s3.tests.protocol.store import MemoryS3
 from sign_s3.tests.protocol.world import BODIES, CRASH, DAY, GOOD_BODIES, World

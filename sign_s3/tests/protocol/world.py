@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db import Error, connection
+from django.db import Error
 from django.db.models import F
 from django.db.transaction import TransactionManagementError
 
@@ -23,8 +23,10 @@ from sign_s3.services.issue import issue
 from sign_s3.services.rollback import rollback
 from sign_s3.services.sweep import sweep
 from sign_s3.signing import PresignedPost
-from sign_s3.tests.app.models import COVERS, PHOTOS, Album, Photo
-from sign_s3.tests.protocol.ledger import ALL, Invariants, references
+from sign_s3.tests.app.models import COVERS, PHOTOS
+from sign_s3.tests.protocol import records
+from sign_s3.tests.protocol.ledger import ALL, Invariants
+from sign_s3.tests.protocol.records import RecordGone, references
 from sign_s3.tests.protocol.stage import DATABASE_FAULTS, Actor, Killed, Stage
 from sign_s3.tests.protocol.store import MemoryS3
 
@@ -46,11 +48,6 @@ IN_FLIGHT: Final = 300
 #: copies takes no longer than ``settle``. One that was paused for more than this is gone.
 PAUSE: Final = conf().settle.total_seconds() - IN_FLIGHT
 DAY: Final = 86_400
-
-
-class RecordGone(Exception):
-    """The record that a request was to change was deleted meanwhile."""
-
 
 EXPECTED: Final = (UploadsRefused, BucketException, StoreBusy, Error, RecordGone, Killed)
 
@@ -79,8 +76,7 @@ class World:
         self.tally["examples"] += 1
         settings = conf()
         s3.clear()
-        Photo.objects.all().delete()
-        Album.objects.all().delete()
+        records.forget_all()
         MediaObject.objects.all().delete()
         self.s3 = s3
         self.stage = Stage(s3)
@@ -164,7 +160,7 @@ class World:
         wanted = [
             Upload(it.key, it.destination, name) for it, name in zip(signed, names, strict=True)
         ]
-        write = self._writing(signed, save, record)
+        write = records.writing([(it.key, it.destination) for it in signed], save, record)
         self._start(
             worker,
             "attach",
@@ -173,26 +169,6 @@ class World:
             lambda: attach(owner=owner, uploads=wanted, save=write),
             whole=whole,
         )
-
-    def _writing(self, signed: Sequence[Signed], save: str, record: int) -> Callable[[], None]:
-        photos = list(Photo.objects.order_by("pk").values_list("pk", flat=True))
-        old = photos[record % len(photos)] if photos and save == "edit" else None
-
-        def write() -> None:
-            album = Album.objects.create()
-            for it in signed:
-                if it.destination is COVERS:
-                    # The column is unique, so a second cover needs an album of its own.
-                    Album.objects.create(cover=it.key)
-                elif old is not None and it is signed[0]:
-                    if not Photo.objects.filter(pk=old).update(image=it.key):
-                        raise RecordGone
-                else:
-                    Photo.objects.create(album=album, image=it.key)
-                if save == "fails":
-                    Album.objects.create(pk=album.pk)
-
-        return write
 
     def rollback(
         self, worker: str, names: Sequence[str], owner: str | None = None, whole: bool = False
@@ -211,33 +187,14 @@ class World:
     def release(self, record: int = 0, way: str = "queryset") -> None:
         """A record is deleted or changed, past the service."""
         self.tally["releases"] += 1
-        albums = list(Album.objects.order_by("pk"))
-        photos = list(Photo.objects.order_by("pk"))
-        if albums and (way == "cascade" or not photos):
-            albums[record % len(albums)].delete()
-            return
-        photo = photos[record % len(photos)]
-        if way == "queryset":
-            Photo.objects.filter(pk=photo.pk).delete()
-        elif way == "cleared":
-            Photo.objects.filter(pk=photo.pk).update(image=None)
-        elif way == "bulk":
-            photo.image = None
-            Photo.objects.bulk_update([photo], ["image"])
-        else:
-            with connection.cursor() as cursor:
-                table = connection.ops.quote_name(Photo._meta.db_table)
-                cursor.execute(f"DELETE FROM {table} WHERE id = %s", [photo.pk])
+        records.release(record, way)
 
     def put_back(self, upload: str) -> None:
         """A record is made to refer to its old file again, past the service, before a sweep."""
         assert upload in self.released
         signed = self.signed[upload]
         self.tally["put back"] += 1
-        if signed.destination is COVERS:
-            Album.objects.create(cover=signed.key)
-        else:
-            Photo.objects.create(image=signed.key)
+        records.refer_to(signed.key, signed.destination)
 
     # ------------------------------------------------------------------ workers
 
