@@ -1,5 +1,6 @@
 """Accounts of people whom an outside issuer vouches for."""
 
+import logging
 from datetime import UTC, datetime
 
 from django.core.exceptions import ValidationError
@@ -17,6 +18,8 @@ from users.models import (
 )
 from users.tokens import Access, Vouched
 
+logger = logging.getLogger(__name__)
+
 
 def vouched_user(access: Access) -> User | None:
     """The active account of such a person, unless it was deleted after the token was issued."""
@@ -32,7 +35,8 @@ def vouched_user(access: Access) -> User | None:
 def admit(access: Access, person: Vouched) -> User | None:
     """Open the account of a person who comes for the first time, or again after deleting it.
 
-    None if the account is inactive, or was deleted after this token was issued.
+    None if the account is inactive, was deleted after this token was issued, or has a password, so
+    that it may have become somebody else's.
     """
     with transaction.atomic():
         identity, _ = OutsideIdentity.objects.select_for_update().get_or_create(
@@ -41,7 +45,13 @@ def admit(access: Access, person: Vouched) -> User | None:
         if identity.not_before and identity.not_before >= _time(access.issued_at):
             return None
         if identity.user is None:
-            identity.user = _open(access.user_id, person)
+            # An account of this id was opened here for this person: the id is derived from issuer
+            # and subject. Its identity was lost, by hand or with a restored backup.
+            left = User.objects.filter(pk=access.user_id).first()
+            if left is not None and left.has_usable_password():
+                logger.warning("Account %s has a password and no identity; refused", left.pk)
+                return None
+            identity.user = left or _open(access.user_id, person)
             identity.save(update_fields=["user"])
         return identity.user if identity.user.is_active else None
 

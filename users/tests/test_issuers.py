@@ -245,6 +245,29 @@ def test_a_token_from_after_opens_a_fresh_account(server: KeyServer, key: Privat
     assert (answer.json()["id"], answer.json()["nickname"]) == (CHARLIE, "New")
 
 
+def test_an_account_whose_identity_was_lost_is_found_again(
+    server: KeyServer, key: PrivateKey
+) -> None:
+    client = bearer(issue(key))
+    before = client.get("/users/me/").json()
+    OutsideIdentity.objects.all().delete()
+    answer = client.get("/users/me/")
+    assert (answer.status_code, answer.json()) == (200, before)
+    assert OutsideIdentity.objects.get().user_id == CHARLIE
+
+
+def test_an_account_with_a_password_is_not_handed_over(server: KeyServer, key: PrivateKey) -> None:
+    client = bearer(issue(key))
+    client.get("/users/me/")
+    OutsideIdentity.objects.all().delete()
+    user = User.objects.get()
+    user.set_password("staple battery horse")
+    user.save()
+    for _ in range(2):
+        answer = client.get("/users/me/")
+        assert (answer.status_code, answer.json()) == (401, SIGN_IN_OVER)
+
+
 def test_such_an_account_has_no_password_to_change_or_reset(
     server: KeyServer, key: PrivateKey
 ) -> None:
