@@ -1,6 +1,14 @@
+"""Posts in the admin, where the author's account is locked first as `PostQuerySet.locked` does."""
+
+from typing import Any
+
 from django.contrib import admin
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from posts.models import Post, PostImage
+from users.services.accounts import lock_accounts
 
 
 class PostImageInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -20,3 +28,18 @@ class PostAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     autocomplete_fields = ["author"]
     readonly_fields = ["video"]
     inlines = [PostImageInline]
+
+    @transaction.atomic
+    def save_model(self, request: HttpRequest, obj: Post, form: Any, change: bool) -> None:
+        lock_accounts({form.initial.get("author", obj.author_id), obj.author_id})
+        super().save_model(request, obj, form, change)
+
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: Post) -> None:
+        lock_accounts([obj.author_id])
+        super().delete_model(request, obj)
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
+        lock_accounts(queryset.values_list("author", flat=True))
+        super().delete_queryset(request, queryset)

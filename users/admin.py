@@ -8,9 +8,12 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from users.models import OutsideIdentity, SignIn, User
+from users.services.accounts import lock_accounts
 
 
 class UserCreation(AdminUserCreationForm):  # type: ignore[type-arg]
@@ -66,16 +69,31 @@ class UserAdmin(StockUserAdmin):  # type: ignore[type-arg]
         )
     ]
 
+    @transaction.atomic
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        lock_accounts([obj.pk], to_delete=True)
+        super().delete_model(request, obj)
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        lock_accounts(queryset.values_list("pk", flat=True), to_delete=True)
+        super().delete_queryset(request, queryset)
+
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         return [SignInInline] if obj else []
 
 
 @admin.register(OutsideIdentity)
 class OutsideIdentityAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """To be looked at: the row says whose an account is, and which tokens no longer count."""
+
     list_display = ["subject", "issuer", "user", "not_before", "created_at"]
     list_filter = ["issuer"]
     search_fields = ["id", "subject", "user__email", "user__nickname"]
     readonly_fields = ["id", "issuer", "subject", "user", "not_before", "created_at"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

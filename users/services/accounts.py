@@ -1,5 +1,7 @@
 """Opening and deleting an account."""
 
+from collections.abc import Iterable
+
 from django.db import IntegrityError, transaction
 
 from users.models import User
@@ -19,6 +21,17 @@ def sign_up(*, email: str, password: str, nickname: str) -> User:
         if User.objects.filter(email=User.objects.normalize_email(email)).exists():
             raise EmailTaken from exc
         raise
+
+
+def lock_accounts(user_ids: Iterable[str], *, to_delete: bool = False) -> None:
+    """Lock these accounts until the transaction ends, always in the same order.
+
+    Before anything of theirs is changed or deleted: who locks a record first and its account later
+    waits in a circle with who does it the other way round. `to_delete` also keeps out whoever is
+    about to refer to them.
+    """
+    accounts = User.objects.select_for_update(no_key=not to_delete).order_by("pk")
+    list(accounts.filter(pk__in=[*user_ids]).values_list("pk"))
 
 
 def delete_account(*, user_id: str) -> None:

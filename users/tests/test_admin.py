@@ -88,6 +88,17 @@ def test_an_account_deleted_in_the_admin_stays_deleted(staff: Client, alice: Use
     assert identity.not_before is not None
 
 
+def test_an_outside_identity_is_not_deleted_in_the_admin(staff: Client, alice: User) -> None:
+    identity = OutsideIdentity.objects.create(
+        id=alice.pk, issuer="https://id.example", subject="a", user=alice
+    )
+    address = reverse("admin:users_outsideidentity_delete", args=[identity.pk])
+    assert staff.post(address, {"post": "yes"}).status_code == 403
+    page = staff.get(reverse("admin:users_outsideidentity_changelist"))
+    assert "delete_selected" not in page.content.decode()
+    assert OutsideIdentity.objects.exists()
+
+
 def test_a_user_who_is_no_staff_is_shown_the_door(alice: User) -> None:
     browser = Client()
     assert browser.login(username="alice@example.com", password=PASSWORD)

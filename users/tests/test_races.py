@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from users.models import SignIn, User
+from users.services.sign_ins import clear_expired
 from users.tests.sessions import PASSWORD, bearer, sign_in_as
 
 pytestmark = [
@@ -123,3 +125,15 @@ def test_an_account_can_be_deleted_while_everything_else_happens_to_it(bob: User
             assert [*User.objects.all()] == [bob]
             assert not SignIn.objects.exists()
         User.objects.exclude(pk=bob.pk).delete()
+
+
+def test_clearing_does_not_wait_for_sign_ins_that_somebody_is_at(alice: User) -> None:
+    for _ in range(3):
+        sign_in_as(alice)
+    SignIn.objects.update(expires_at=timezone.now())
+    with transaction.atomic():
+        held = SignIn.objects.select_for_update().first()
+        (cleared,) = together(clear_expired)
+        assert cleared == 2
+    assert SignIn.objects.get() == held
+    assert clear_expired() == 1
