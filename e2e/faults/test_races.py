@@ -53,7 +53,8 @@ class Arena:
 
         answers = list(self._pool.map(start, deeds))
         for answer in answers:
-            assert answer.status_code < 500, answer.text
+            # 503 is for whoever finds all places taken that wait for S3.
+            assert answer.status_code < 500 or answer.status_code == 503, answer.text
         return answers
 
 

@@ -106,7 +106,11 @@ def cloud(
                 root, access_key=key["AccessKeyId"], secret_key=key["SecretAccessKey"]
             )
         iam.close()
-        yield Cloud(root, users)
+        made = Cloud(root, users)
+        with closing(made.client("root")) as s3:
+            for bucket in (INCOMING, MEDIA):
+                s3.create_bucket(Bucket=bucket)
+        yield made
     finally:
         server.stop()
 
