@@ -94,6 +94,7 @@ class World:
         #: What each worker's last service returned or raised.
         self.outcomes: dict[str, Any] = {}
         self.started = 0
+        self.ended = False
         self.stage.rank = lambda name: [*self.invariants.signed_for].index(bare_key(name))
         self._closing = ExitStack()
         self._closing.enter_context(self.stage.open())
@@ -305,9 +306,10 @@ class World:
             for actor in self.actors.values():
                 self.stage.kill(actor)
             self.actors.clear()
-            if not self.invariants.broken:
+            if not self.invariants.broken and not self.ended:
                 self._come_to_rest()
         finally:
+            self.ended = True
             self._closing.close()
 
     def _come_to_rest(self) -> None:
