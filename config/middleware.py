@@ -4,6 +4,7 @@ A request to the API passes through Django's checks of transport and host and tw
 of this module. Sessions, CSRF and messages would cost each one and belong to the admin's pages.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable
 from http import HTTPStatus
@@ -19,6 +20,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 
 from config.exceptions import refusal
+from sign_s3.api.parsers import MAX_BODY
 from sign_s3.conf import conf
 from sign_s3.location import AddressingStyle, Location
 
@@ -58,6 +60,7 @@ class ApiMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = _unreadable(request) or self.get_response(request)
+        _drain(request)
         headers = response.headers
         if "Cache-Control" not in headers:
             # Signatures, tokens, what belongs to one user: nothing to keep unless a view says so.
@@ -77,6 +80,19 @@ def _unreadable(request: HttpRequest) -> HttpResponse | None:
         # WSGI hands on no body without a length (PEP 3333), so it would be taken for empty.
         return refusal(HTTPStatus.LENGTH_REQUIRED, "length_required", "Send a Content-Length.")
     return None
+
+
+def _drain(request: HttpRequest) -> None:
+    """Read a small body that nobody read: a refused request's, say.
+
+    Granian closes the connection after such an answer without a word, so a client that keeps it
+    open, as all do, would lose its next request. A body larger than any view reads stays where it
+    is: for that one closing is right.
+    """
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdecimal() and int(length) <= MAX_BODY:
+        with contextlib.suppress(OSError):
+            request.read()
 
 
 #: For everything that isn't a page: should it ever be rendered as one, it may do nothing.
