@@ -128,10 +128,12 @@ def check_owner(upload: Incoming) -> None:
 
 
 def check_declared(upload: Incoming) -> None:
-    """Type, extension and size are the destination's: what the policy pinned, read back."""
+    """Path, type, extension and size are the destination's: what the policy pinned, read back."""
     destination, info = upload.destination, upload.info
-    extension = destination.types.get(info.content_type)
-    if extension is None or extension != parse_key(upload.key).extension:
+    key = parse_key(upload.key)
+    if not destination.matches(key):
+        raise Refused("wrong_destination", "This key was signed for another path.")
+    if destination.types.get(info.content_type) != key.extension:
         raise Refused("wrong_type", f"{info.content_type} is not what this key was signed for.")
     if info.size < destination.min_size:
         raise Refused("too_small", f"The upload has {info.size} bytes.")

@@ -177,6 +177,14 @@ def test_a_strangers_row_does_not_exist_either() -> None:
     assert problems(caught) == [("images.0", "not_uploaded")]
 
 
+def test_an_upload_to_another_destination_is_refused() -> None:
+    key = uploaded(a_key(COVERS))
+    with pytest.raises(UploadsRefused) as caught:
+        attached(key)
+    assert problems(caught) == [("images.0", "wrong_destination")]
+    assert in_media() == []
+
+
 @pytest.mark.parametrize("posted_again", [True, False])
 @pytest.mark.parametrize(
     ("state", "code", "retry_after"),
