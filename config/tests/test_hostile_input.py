@@ -98,7 +98,7 @@ BODIES = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6).map(
 @override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
 @given(endpoint=st.sampled_from(ENDPOINTS), body=BODIES | st.binary(max_size=200) | st.just(b""))
 @hypothesis_settings(
-    max_examples=200,
+    max_examples=120,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

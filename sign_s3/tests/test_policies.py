@@ -53,7 +53,7 @@ def no_limit(settings: Any) -> None:
 
 @given(OWNERS, requests(), ACLS, SESSIONS)
 @hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_an_accepted_request_is_pinned_in_everything(
     settings: Any,
@@ -122,7 +122,7 @@ def test_an_accepted_request_is_pinned_in_everything(
     )
 )
 @hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_everything_else_is_a_400_on_what_is_wrong(settings: Any, body: dict[str, Any]) -> None:
     no_limit(settings)

@@ -64,7 +64,7 @@ def policy_of(form: PresignedPost) -> bytes:
     now=moments,
     expires_in=st.integers(1, MAX_POST_SECONDS),
 )
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_a_form_is_boto3s_byte_for_byte(
     signer: Signer,
     batch: list[str],
@@ -114,7 +114,7 @@ def test_a_form_is_boto3s_byte_for_byte(
     size_range=sizes,
     now=moments,
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_a_policy_pins_what_it_was_asked_to_and_nothing_else(
     signer: Signer,
     key: str,
@@ -185,7 +185,7 @@ RESPONSE_PARAMS = {
     now=moments,
     expires_in=st.integers(1, MAX_URL_SECONDS),
 )
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_a_url_to_read_is_boto3s_byte_for_byte(
     signer: Signer, key: str, params: dict[str, str], now: int, expires_in: int
 ) -> None:
@@ -210,7 +210,7 @@ def test_a_url_to_read_is_boto3s_byte_for_byte(
     now=moments,
     expires_in=st.integers(1, MAX_URL_SECONDS),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_a_url_to_write_is_boto3s_byte_for_byte(
     signer: Signer, key: str, content_type: str, owner: str, now: int, expires_in: int
 ) -> None:
@@ -237,7 +237,7 @@ def test_a_url_to_write_is_boto3s_byte_for_byte(
     upload_id=unicode_text.filter(bool),
     now=moments,
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_url_for_a_part_is_boto3s_byte_for_byte(
     signer: Signer, key: str, part: int, upload_id: str, now: int
 ) -> None:
