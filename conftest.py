@@ -1,5 +1,6 @@
 """Fixtures shared by every app's tests."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,15 @@ from sign_s3.keys import bare_key
 from sign_s3.storage import incoming_bucket, media_bucket
 from users.models import SignIn, User
 from users.tokens import issue_pair
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave tests of several seconds each to whoever asks for them, as .ci/run does."""
+    if os.environ.get("SLOW"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: SLOW=1 runs it"))
 
 
 @dataclass(frozen=True, slots=True)

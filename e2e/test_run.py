@@ -128,6 +128,7 @@ def test_state_survives_a_restart(runner: Runner) -> None:
     assert again.interrupt() == 0
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_nothing_and_can_be_run_again(runner: Runner) -> None:
     runner.welcome()
     runner.process.kill()
@@ -140,6 +141,7 @@ def test_a_killed_run_leaves_nothing_and_can_be_run_again(runner: Runner) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the child in /proc")
+@pytest.mark.slow
 def test_it_ends_with_the_service_and_says_why(runner: Runner) -> None:
     runner.welcome()
     [granian] = [line for line in runner_processes(runner) if "granian" in line[1]][:1]
@@ -183,6 +185,7 @@ def test_a_taken_port_is_one_clear_line(var: Path, name: str, variable: str) -> 
     )
 
 
+@pytest.mark.slow
 def test_a_second_run_is_refused(runner: Runner) -> None:
     runner.welcome()
     status, output = Runner(runner.var).ended()

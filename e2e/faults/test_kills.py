@@ -23,6 +23,8 @@ from e2e.faults.backstage import Backstage
 from e2e.faults.phone import Phone
 from e2e.faults.rig import HOUR, Rig
 
+pytestmark = pytest.mark.slow
+
 #: Seconds in which a server that was answered by S3 has come to wait for the database.
 STEP: Final = 0.3
 
