@@ -64,7 +64,8 @@ class Conf:
     lease: timedelta = timedelta(seconds=60)
     #: How long after a lease ended its row may still be taken over.
     lease_grace: timedelta = timedelta(minutes=10)
-    #: Between the two deletes of one object: longer than any copy can be in flight.
+    #: Between the two deletes of one object: longer than any copy can be in flight, the pauses of a
+    #: worker between its claim and its copy included.
     settle: timedelta = timedelta(minutes=15)
     #: How long the row of a deleted object stays (S8).
     tombstone: timedelta = timedelta(days=7)
