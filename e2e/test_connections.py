@@ -1,11 +1,17 @@
 """Connections that clients keep open."""
 
-import httpx
+import http.client
+import time
+from contextlib import closing
+from urllib.parse import urlsplit
+
 import pytest
 
 from e2e.live import LiveService
 
-REPEATS = 200
+BODY = b'{"x": "y"}'
+#: Seconds a body comes after its headers, as over a phone's network. An answer takes a tenth.
+LATE = 0.2
 
 
 @pytest.mark.parametrize(
@@ -18,11 +24,21 @@ REPEATS = 200
     ],
 )
 def test_an_answer_that_needs_no_body_leaves_the_connection_usable(
-    live_service: LiveService, client: httpx.Client, method: str, path: str, status: int
+    live_service: LiveService, method: str, path: str, status: int
 ) -> None:
-    """With the body left unread about one in twenty-five would lose the next request."""
-    for _ in range(REPEATS):
-        answer = client.request(
-            method, live_service.url + path, json={"x": "y" * 200}, headers={"Authorization": "?"}
-        )
-        assert answer.status_code == status
+    """Answered before the body came, the connection would be closed and the next request lost."""
+    host = urlsplit(live_service.url).netloc
+    with closing(http.client.HTTPConnection(host, timeout=10)) as connection:
+        connection.connect()
+        connection.auto_open = 0
+        for _ in range(3):
+            connection.putrequest(method, path)
+            connection.putheader("Content-Type", "application/json")
+            connection.putheader("Content-Length", str(len(BODY)))
+            connection.endheaders()
+            time.sleep(LATE)
+            connection.send(BODY)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == status
+            assert answer.getheader("Connection") != "close"
