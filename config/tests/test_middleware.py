@@ -3,8 +3,9 @@
 import pytest
 from django.conf import settings
 from django.contrib.staticfiles import finders
+from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
-from django.urls import reverse
+from django.urls import path, reverse
 from rest_framework.test import APIClient
 
 from users.models import User
@@ -128,6 +129,58 @@ def test_api_answers_are_kept_by_nobody_and_render_nothing() -> None:
     assert response["Referrer-Policy"] == "same-origin"
 
 
+@pytest.mark.parametrize("secure", [True, False])
+def test_the_api_has_the_headers_that_djangos_own_middleware_adds(secure: bool) -> None:
+    ours = {"config.middleware.CorsMiddleware", "config.middleware.ServiceMiddleware"}
+    stock = [name for name in settings.MIDDLEWARE if name not in ours]
+    with override_settings(SECURE_HSTS_SECONDS=3600, SECURE_HSTS_PRELOAD=True):
+        answer = Client().get("/healthz", secure=secure)
+        with override_settings(MIDDLEWARE=stock):
+            expected = Client().get("/healthz", secure=secure)
+    assert "X-Frame-Options" in expected.headers
+    assert ("Strict-Transport-Security" in expected.headers) is secure
+    assert expected.headers.items() <= answer.headers.items()
+
+
+def test_what_a_view_says_itself_stays() -> None:
+    with override_settings(ROOT_URLCONF="config.tests.test_middleware"):
+        response = Client().get("/own/")
+    assert response["Cache-Control"] == "max-age=60"
+    assert response["X-Frame-Options"] == "SAMEORIGIN"
+    assert response["Content-Security-Policy"] == "sandbox"
+
+
+def own(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(
+        headers={
+            "Cache-Control": "max-age=60",
+            "X-Frame-Options": "SAMEORIGIN",
+            "content-security-policy": "sandbox",
+        }
+    )
+
+
+urlpatterns = [path("own/", own)]
+
+
+class Tripwire:
+    """Stands where Django's middleware does, and lets nobody pass."""
+
+    def __init__(self, get_response: object) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse("tripped", status=418)
+
+
+def test_only_the_admin_goes_through_djangos_middleware() -> None:
+    tripwire = "config.tests.test_middleware.Tripwire"
+    with override_settings(MIDDLEWARE=[*settings.MIDDLEWARE, tripwire]):
+        assert Client().get("/healthz").status_code == 200
+        assert Client().post("/sign_s3/").status_code == 401
+        assert Client().get("/admin/login/").status_code == 418
+
+
 def test_pages_run_no_inline_script_and_reach_s3_alone() -> None:
     response = Client().get("/admin/login/")
     policy = dict(
@@ -218,6 +271,7 @@ def test_an_address_nothing_listens_at_is_a_4xx_in_json(path: str) -> None:
 def test_a_host_that_is_not_ours_is_a_400_that_says_no_more() -> None:
     response = Client().get("/healthz", headers={"Host": "evil.example"})
     assert response.status_code == 400
+    assert response["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert response.json() == {
         "type": "client_error",
         "errors": [{"code": "bad_request", "detail": "Bad Request.", "attr": None}],
