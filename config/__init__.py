@@ -2,12 +2,13 @@
 
     settings      every setting, read from the environment once
     urls          every address; start reading here
-    middleware    CORS, headers, and sessions for the admin alone
+    middleware    CORS, headers, and Django's own middleware for the admin alone
     exceptions    every error as JSON of one shape
     schema        what the OpenAPI document says beyond the views
     health        /healthz and /readyz
     logging       JSON lines without secrets
     checks        settings that are wrong for production
+    connections   what becomes of database connections between requests
     wsgi          what the server loads
 
 It alone knows every app; no app knows it.

@@ -10,11 +10,13 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.http import HttpResponse
 
+from config.connections import keep_cheaply
 from config.postgresql.bounds import limit_statements
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 _django = get_wsgi_application()
+keep_cheaply()
 limit_statements(connections.databases, seconds=settings.DATABASE_STATEMENT_TIMEOUT)
 
 

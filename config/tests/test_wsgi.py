@@ -10,6 +10,7 @@ from django.core import mail
 from django.db import connections
 from django.test import RequestFactory
 
+from config.connections import keep_as_django_does
 from users.models import User
 
 Application = Callable[..., Any]
@@ -17,13 +18,17 @@ Application = Callable[..., Any]
 
 @pytest.fixture
 def application() -> Application:
-    """Importing it bounds statements for the process, which is not for the tests after this one."""
+    """Importing it bounds statements for the process, which is not for the tests after this one.
+
+    Nor is looking after connections around each request, within a test's transaction.
+    """
     options = connections.databases["default"].get("OPTIONS", {})
     before = dict(options)
     from config.wsgi import application  # noqa: PLC0415
 
     options.clear()
     options.update(before)
+    keep_as_django_does()
     return application
 
 
