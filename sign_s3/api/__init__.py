@@ -1,6 +1,7 @@
 """From HTTP to the services and back: nothing here touches S3 or decides about an upload.
 
     views            /sign_s3/: parse, call the service, respond
+    direct           a POST's way to its view, without what signing does not need
     parsers          the one parser: JSON, strictly and within limits
     serializers      requests, validated; and UploadModelSerializer, for records that carry uploads
     fields           serializer fields that coerce nothing

@@ -125,7 +125,7 @@ class GuardedJSONParser(BaseParser):
             _check_media_type(media_type or "")
         limit: int = getattr(context.get("view"), "max_body", MAX_BODY)
         request = context.get("request")
-        declared = _content_length(request.META) if request is not None else None
+        declared = content_length(request.META) if request is not None else None
         if declared is not None and declared > limit:
             raise PayloadTooLarge(f"The request body is limited to {limit} bytes.")
         body = _read(stream, limit)
@@ -141,7 +141,8 @@ def _check_media_type(media_type: str) -> None:
         raise UnsupportedMediaType(media_type)
 
 
-def _content_length(meta: Mapping[str, Any]) -> int | None:
+def content_length(meta: Mapping[str, Any]) -> int | None:
+    """The bytes that a request says its body has; None if it does not say, or no number."""
     try:
         return int(meta["CONTENT_LENGTH"])
     except (KeyError, ValueError):

@@ -10,8 +10,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
-from rest_framework.views import APIView
 
+from sign_s3.api.direct import DirectPostView
 from sign_s3.api.errors import translated
 from sign_s3.api.renderers import JSONRenderer
 from sign_s3.api.serializers import FormSerializer, RollbackSerializer, SigningSerializer
@@ -22,7 +22,7 @@ from sign_s3.services.issue import issue
 from sign_s3.services.rollback import rollback
 
 
-class SignS3View(APIView):
+class SignS3View(DirectPostView):
     """Sign forms to upload with, and take uploads back."""
 
     max_body = 16 * KIB
