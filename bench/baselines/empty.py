@@ -4,7 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
-from rest_framework.views import APIView
+
+from sign_s3.api.direct import DirectPostView
 
 BODY = b"x" * 1130
 
@@ -14,7 +15,7 @@ def plain(request: HttpRequest) -> HttpResponse:
     return HttpResponse(BODY, "application/json", 201)
 
 
-class Rest(APIView):
+class Rest(DirectPostView):
     authentication_classes = []
     permission_classes = []
 
