@@ -27,7 +27,7 @@ HTTPS = env.bool("HTTPS", default=True)
 
 INSTALLED_APPS = [
     "config.apps.ProjectConfig",
-    "django.contrib.admin",
+    "config.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -202,7 +202,8 @@ REST_FRAMEWORK = {
     #: Proxies in front of this service, each of which appends to X-Forwarded-For. 0: none is
     #: trusted, and the header is not looked at.
     "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
-    #: Comma-separated windows. A signed key costs one, and so does each attempt at the others.
+    #: Comma-separated windows. A signed key costs one, and so does each attempt at the others;
+    #: the token_ ones are charged by the admin's pages of passwords too.
     "DEFAULT_THROTTLE_RATES": {
         "signed_keys": env.str("RATE_SIGNED_KEYS", default="300/min, 5000/day"),
         "token_address": env.str("RATE_TOKEN_ADDRESS", default="20/min, 300/day"),

@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 
-from e2e.security.person import PICTURES, Person, codes, new_address
+from e2e.security.person import PASSWORD, PICTURES, Person, codes, new_address
 
 SIGNED_A_MINUTE: Final = 300
 TEN: Final = {"mime": "image/png", "path": PICTURES, "number": 10}
@@ -83,6 +83,45 @@ def test_many_addresses_do_not_help_guessing_one_password(
         statuses.append(answer.status_code)
     assert statuses[-3:] == [429] * 3
     assert set(statuses) == {401, 429}
+
+
+def test_guessing_at_the_admins_login_and_at_the_api_is_limited_together(
+    http: httpx.Client, person: Callable[[str], Person]
+) -> None:
+    alice = person("alice")
+    at_the_start_of_a_minute()
+    with httpx.Client(base_url=http.base_url, trust_env=False, follow_redirects=False) as browser:
+        browser.get("/admin/login/")
+
+        def log_in(email: str, password: str) -> httpx.Response:
+            form = {
+                "username": email,
+                "password": password,
+                "csrfmiddlewaretoken": browser.cookies["csrftoken"],
+            }
+            return browser.post(
+                "/admin/login/", data=form, headers={"X-Forwarded-For": new_address()}
+            )
+
+        seen = []
+        for spelling in (alice.email, alice.email.upper(), f" {alice.email}", alice.email):
+            seen.append(log_in(spelling, "guess").status_code)
+            body = {"email": spelling, "password": "guess"}
+            headers = {"X-Forwarded-For": new_address()}
+            seen.append(http.post(GUESS, json=body, headers=headers).status_code)
+        refused = log_in(alice.email, PASSWORD)
+
+    # Four a minute, one of which was her own unless a new minute has begun since.
+    assert seen[:3] == [200, 401, 200]
+    assert seen[4:] == [429] * 4
+    assert (refused.status_code, refused.headers["Content-Type"].split(";")[0]) == (
+        429,
+        "text/html",
+    )
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert refused.headers["RateLimit-Policy"] == '"min";q=4;w=60'
+    assert "Try again in" in refused.text
+    assert "sessionid" not in refused.headers.get("Set-Cookie", "")
 
 
 def test_reset_mails_to_one_address_are_limited(http: httpx.Client) -> None:

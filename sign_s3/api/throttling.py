@@ -6,21 +6,25 @@
     SignUpThrottle          accounts made, by client address
     PasswordResetThrottle   reset mails asked for, by client address
 
-The limits are ``DEFAULT_THROTTLE_RATES`` by scope, like ``"300/min, 5000/day"``; `counting` counts.
-A request over any of its limits is charged to none of them. Answers carry ``RateLimit-Policy`` and
-``RateLimit`` (draft-ietf-httpapi-ratelimit-headers-10); a 429 carries Retry-After too.
+Pages that are no API view call `charge`. The limits are ``DEFAULT_THROTTLE_RATES`` by scope, like
+``"300/min, 5000/day"``; `counting` counts. A request over any of its limits is charged to none of
+them. Answers carry ``RateLimit-Policy`` and ``RateLimit``
+(draft-ietf-httpapi-ratelimit-headers-10); a 429 carries Retry-After too.
 """
 
 import functools
 import hashlib
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
+from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
@@ -31,6 +35,29 @@ from sign_s3.api.serializers import MAX_KEYS
 
 _SECONDS: Final[Mapping[str, int]] = {"sec": 1, "min": 60, "hour": 3600, "day": 86400}
 _RATE: Final = re.compile(r"\s*([1-9][0-9]{0,8})/(sec|min|hour|day)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What came of charging a subject: what its answer says of the limits, and how long to wait."""
+
+    headers: Mapping[str, str]
+    #: Seconds until the windows that refused have ended; None if nothing was refused.
+    wait: int | None
+
+
+def charge(scope: str, subject: str, cost: int = 1) -> Charge:
+    """Charge a subject's windows of this scope, or none of them if one cannot bear it."""
+    windows, policy = limits(scope)
+    allowed, left = counter().charge(f"{scope}:{subject}", windows, cost)
+    said = [
+        f'"{window.name}";r={remaining};t={seconds}'
+        for window, (remaining, seconds) in zip(windows, left, strict=True)
+    ]
+    return Charge(
+        headers={"RateLimit-Policy": policy, "RateLimit": ", ".join(said)},
+        wait=None if allowed else max(seconds for remaining, seconds in left if remaining < cost),
+    )
 
 
 class WindowThrottle(BaseThrottle):
@@ -53,19 +80,10 @@ class WindowThrottle(BaseThrottle):
         subject = self.subject(request)
         if subject is None:
             return True
-        windows, policy = limits(self.scope)
-        allowed, left = counter().charge(f"{self.scope}:{subject}", windows, self.cost(request))
-        view.headers["RateLimit-Policy"] = policy
-        view.headers["RateLimit"] = ", ".join(
-            [
-                f'"{window.name}";r={remaining};t={seconds}'
-                for window, (remaining, seconds) in zip(windows, left, strict=True)
-            ]
-        )
-        if not allowed:
-            wanted = self.cost(request)
-            full = [seconds for remaining, seconds in left if remaining < wanted]
-            view.throttled(request, max(full))
+        charged = charge(self.scope, subject, self.cost(request))
+        view.headers.update(charged.headers)
+        if charged.wait is not None:
+            view.throttled(request, charged.wait)
         return True
 
 
@@ -95,10 +113,7 @@ class TokenAccountThrottle(WindowThrottle):
 
     def subject(self, request: Request) -> str | None:
         email = _sent(request, "email")
-        if not isinstance(email, str):
-            return None  # validation refuses it
-        # A digest: an address typed by anyone, of any length, should not be found in Redis.
-        return hashlib.sha256(email.strip().casefold().encode()).hexdigest()[:32]
+        return account(email) if isinstance(email, str) else None  # validation refuses others
 
 
 class SignUpThrottle(WindowThrottle):
@@ -111,6 +126,16 @@ class PasswordResetThrottle(WindowThrottle):
     """Reset mails asked for from one address."""
 
     scope = "password_reset"
+
+
+def account(email: str) -> str:
+    """The account that somebody means by this, as `TokenAccountThrottle` counts it.
+
+    Every spelling that any form takes for the same address is one: case, spaces, wide letters.
+    A digest: an address typed by anyone, of any length, should not be found in Redis.
+    """
+    spelling = unicodedata.normalize("NFKC", email).strip().casefold()
+    return hashlib.sha256(spelling.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def _sent(request: Request, name: str) -> object:
@@ -139,7 +164,7 @@ def _forget_limits(*, setting: str, **kwargs: Any) -> None:
         limits.cache_clear()
 
 
-def client_address(request: Request) -> str:
+def client_address(request: Request | HttpRequest) -> str:
     """The address a client cannot choose: IPv4 as it is, IPv6 by its /64, which one line has whole.
 
     ``NUM_PROXIES`` proxies each append to X-Forwarded-For the address they were called from, so
