@@ -76,32 +76,37 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def s3_server(
+def s3_process(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Store]:
-    """An S3 that refuses forged forms, with the two buckets as `setup_buckets` makes them."""
+) -> EmbeddedS3 | ceph.RadosGateway:
+    """The S3 that ``--s3`` names, started and stopped by `s3_server`."""
     state = tmp_path_factory.mktemp("s3")
-    server: EmbeddedS3 | ceph.RadosGateway
     if request.config.getoption("s3") == "ceph":
         if not ceph.installed():
             missing("ceph", "Ceph's radosgw is not installed")
-        server = ceph.RadosGateway(state / "ceph", free_port())
-    else:
-        if not MINISTACK.exists():
-            missing("s3", "the embedded S3 is not installed: make .venv-s3")
-        server = EmbeddedS3(state, free_port())
+        return ceph.RadosGateway(state / "ceph", free_port())
+    if not MINISTACK.exists():
+        missing("s3", "the embedded S3 is not installed: make .venv-s3")
+    return EmbeddedS3(state, free_port())
+
+
+@pytest.fixture(scope="session")
+def s3_server(
+    s3_process: EmbeddedS3 | ceph.RadosGateway, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """An S3 that refuses forged forms, with the two buckets as `setup_buckets` makes them."""
     try:
-        store = server.start()
+        store = s3_process.start()
         run(
             "setup_buckets",
             [sys.executable, "manage.py", "setup_buckets", "--origin", APP_ORIGIN],
             env=service.environment(store, secret_key=os.environ["SECRET_KEY"]),
-            log=state / "setup_buckets.log",
+            log=tmp_path_factory.mktemp("setup") / "setup_buckets.log",
         )
         require_policies(store)
         yield store
     finally:
-        server.stop()
+        s3_process.stop()
 
 
 @pytest.fixture(scope="session")

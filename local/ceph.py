@@ -13,10 +13,12 @@ import secrets
 import shutil
 import subprocess
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from local.iam import give
 from local.processes import (
     Child,
     ProcessError,
@@ -46,6 +48,7 @@ class RadosGateway:
     state: Path
     port: int
     _children: list[Child] = field(default_factory=list)
+    _store: Store | None = None
 
     def start(self) -> Store:
         """Serve, and answer with the signer's key; `ProcessError` if that cannot be."""
@@ -65,6 +68,17 @@ class RadosGateway:
             f"http://127.0.0.1:{self.port}", REGION, secrets.token_hex(10), secrets.token_hex(20)
         )
         self._start_gateway(store)
+        self._store = store
+        return store
+
+    def add_user(self, name: str, policies: Mapping[str, object]) -> Store:
+        """The store with the key of a user who has these IAM policies and no bucket."""
+        assert self._store is not None, "not started"
+        store = replace(
+            self._store, access_key=secrets.token_hex(10), secret_key=secrets.token_hex(20)
+        )
+        self._create_user(name, store, "--max-buckets=-1")
+        give(name, policies, by=self._store)
         return store
 
     def stop(self) -> None:
@@ -98,13 +112,17 @@ class RadosGateway:
                 return
 
     def _start_gateway(self, store: Store) -> None:
-        self._run(
-            "radosgw-admin",
-            *("-n", "client.rgw", "user", "create", "--uid=signer", "--display-name=signer"),
-            *(f"--access-key={store.access_key}", f"--secret-key={store.secret_key}"),
-        )
+        # The right to give policies to users made by `add_user`.
+        self._create_user("signer", store, "--caps=user-policy=*")
         gateway = self._spawn("radosgw", "-f", "-n", "client.rgw")
         wait_until(lambda: listening(self.port), gateway, patience=60)
+
+    def _create_user(self, name: str, store: Store, *options: str) -> None:
+        self._run(
+            "radosgw-admin",
+            *("-n", "client.rgw", "user", "create", f"--uid={name}", f"--display-name={name}"),
+            *(f"--access-key={store.access_key}", f"--secret-key={store.secret_key}", *options),
+        )
 
     @property
     def _config(self) -> Path:

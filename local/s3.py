@@ -8,11 +8,13 @@ bound to the loopback interface and kept below one directory.
 import json
 import os
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from local.iam import give, iam
 from local.probe import knows_key
 from local.processes import Child, ProcessError, claim_port, listening, spawn, wait_until
 from local.store import Store
@@ -57,11 +59,23 @@ class EmbeddedS3:
     def endpoint_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def add_user(self, name: str, policies: Mapping[str, object]) -> Store:
+        """The store with the key of a new user who has these IAM policies and no other right."""
+        with closing(iam(self._root)) as client:
+            client.create_user(UserName=name)
+            key = client.create_access_key(UserName=name)["AccessKey"]
+        give(name, policies, by=self._root)
+        return replace(self._root, access_key=key["AccessKeyId"], secret_key=key["SecretAccessKey"])
+
     def stop(self) -> None:
         """End it cleanly, so that it saves what it knows."""
         if self.child is not None:
             self.child.stop()
             self.child = None
+
+    @property
+    def _root(self) -> Store:
+        return Store(self.endpoint_url, REGION, _ROOT, self._root_secret)
 
     def _sign_in(self) -> Store:
         """The store with a key it accepts: the kept one, or a new one where it was forgotten.
@@ -82,22 +96,14 @@ class EmbeddedS3:
         return Store(self.endpoint_url, REGION, **key)
 
     def _create_key(self) -> dict[str, str]:
-        import boto3  # noqa: PLC0415 - half a second that only a first start has to spend
-
-        iam = boto3.client(
-            "iam",
-            aws_access_key_id=_ROOT,
-            aws_secret_access_key=self._root_secret,
-            region_name=REGION,
-            endpoint_url=self.endpoint_url,
-        )
-        try:
-            iam.create_user(UserName=_USER)
-        except iam.exceptions.EntityAlreadyExistsException:
-            for old in iam.list_access_keys(UserName=_USER)["AccessKeyMetadata"]:
-                iam.delete_access_key(UserName=_USER, AccessKeyId=old["AccessKeyId"])
-        iam.put_user_policy(UserName=_USER, PolicyName="s3", PolicyDocument=json.dumps(_POLICY))
-        key = iam.create_access_key(UserName=_USER)["AccessKey"]
+        with closing(iam(self._root)) as client:
+            try:
+                client.create_user(UserName=_USER)
+            except client.exceptions.EntityAlreadyExistsException:
+                for old in client.list_access_keys(UserName=_USER)["AccessKeyMetadata"]:
+                    client.delete_access_key(UserName=_USER, AccessKeyId=old["AccessKeyId"])
+            key = client.create_access_key(UserName=_USER)["AccessKey"]
+        give(_USER, {"s3": _POLICY}, by=self._root)
         return {"access_key": key["AccessKeyId"], "secret_key": key["SecretAccessKey"]}
 
     def _environment(self) -> dict[str, str]:
