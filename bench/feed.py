@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 from bench import database
 from bench.report import Row, spread
@@ -26,54 +27,54 @@ ROUNDS = 40
 def measure_on(kind: str) -> list[Row]:
     database.choose(kind)
     from django.core.files import storage as storage_module  # noqa: PLC0415 - needs the setup
-    from django.test import Client, RequestFactory  # noqa: PLC0415
+    from django.core.handlers.wsgi import WSGIHandler  # noqa: PLC0415
+    from django.test import override_settings  # noqa: PLC0415
 
-    from bench.baselines.feed import FeedView  # noqa: PLC0415
+    from config.wsgi import application  # noqa: PLC0415
     from sign_s3.storage import MediaStorage  # noqa: PLC0415
 
     fill()
-    client = Client()
     ours, theirs = MediaStorage(), django_storages()
-    by_the_guide = FeedView.as_view()
+    with override_settings(ROOT_URLCONF="bench.baselines.feed"):
+        guide_application = WSGIHandler()
 
-    def feed() -> Any:
-        answer = client.get(f"/posts/?limit={POSTS}")
-        assert answer.status_code == 200, answer.content
-        return answer
+    def feed(limit: int = POSTS) -> bytes:
+        return get(application, f"limit={limit}")
 
     default: Any = storage_module.default_storage
 
     def use(storage: Any) -> None:
         default._wrapped = storage  # noqa: SLF001 - what STORAGES would name
 
-    def forgetful() -> Any:
+    def forgetful() -> bytes:
         use(ours)
         ours._window = None  # noqa: SLF001 - as at the beginning of a window
         return feed()
 
-    def remembering() -> Any:
+    def remembering() -> bytes:
         use(ours)
         return feed()
 
-    def storage_replaced() -> Any:
+    def storage_replaced() -> bytes:
         use(theirs)
         return feed()
 
-    def all_by_the_guide() -> Any:
+    def all_by_the_guide() -> bytes:
         use(theirs)
-        return by_the_guide(RequestFactory().get("/posts/")).render()
+        with override_settings(ROOT_URLCONF="bench.baselines.feed"):
+            return get(guide_application, f"limit={POSTS}")
 
-    contenders: list[Callable[[], Any]] = [
+    contenders: list[Callable[[], bytes]] = [
         forgetful,
         remembering,
         storage_replaced,
         all_by_the_guide,
     ]
-    same(*(json.loads(run().content) for run in contenders))
+    same(*(json.loads(run()) for run in contenders))
     with database.counted() as many:
         feed()
     with database.counted() as few:
-        client.get("/posts/?limit=1")
+        feed(limit=1)
     times: list[list[float]] = [[] for _ in contenders]
     for _ in range(ROUNDS):
         for run, mine in zip(contenders, times, strict=True):
@@ -105,6 +106,20 @@ def measure_on(kind: str) -> list[Row]:
             met=len(few) == len(many),
         ),
     ]
+
+
+def get(application: Any, query: str) -> bytes:
+    """The body of ``GET /posts/``, as a server asks for it."""
+    environ: dict[str, Any] = {}
+    setup_testing_defaults(environ)
+    environ |= {"PATH_INFO": "/posts/", "QUERY_STRING": query, "HTTP_HOST": "127.0.0.1"}
+    statuses: list[str] = []
+    answer = application(environ, lambda status, _: statuses.append(status))
+    body = b"".join(answer)
+    if hasattr(answer, "close"):
+        answer.close()
+    assert statuses == ["200 OK"], (statuses, body)
+    return body
 
 
 def _row(
@@ -164,7 +179,11 @@ def same(*answers: dict[str, Any]) -> None:
 
 
 def fill() -> None:
-    """The posts, their pictures and what the ledger knows of them."""
+    """The posts, their pictures and what the ledger knows of them, with statistics as any database
+    in use has them.
+    """
+    from django.db import connection  # noqa: PLC0415
+
     from posts.models import Post, PostImage  # noqa: PLC0415
     from sign_s3.keys import new_id  # noqa: PLC0415
     from sign_s3.models import MediaObject, State  # noqa: PLC0415
@@ -192,6 +211,8 @@ def fill() -> None:
         PostImage(post=posts[place // PICTURES], position=place % PICTURES, image=key)
         for place, key in enumerate(keys)
     )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.urls import path
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.pagination import CursorPagination
@@ -90,3 +91,6 @@ class FeedView(ListAPIView[Post]):
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "files": self.files}
+
+
+urlpatterns = [path("posts/", FeedView.as_view())]
