@@ -100,6 +100,8 @@ CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/db.sqlite3")}
 DATABASE = DATABASES["default"]
+# A connection a request would cost SQLite 3 ms and PostgreSQL more than that.
+DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE takes the write lock when a transaction begins: one that starts reading and then
     # writes would otherwise fail at once instead of waiting its turn. FULL, since with NORMAL a
@@ -113,7 +115,6 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     }
 elif DATABASE["ENGINE"] == "django.db.backends.postgresql":
     DATABASE["ENGINE"] = "config.postgresql"
-    DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     DATABASE["CONN_HEALTH_CHECKS"] = True
     # libpq by itself waits without end for a server that accepts and says nothing, and a quarter of
     # an hour for one that vanished. Seconds, but for the milliseconds of tcp_user_timeout; what
