@@ -17,9 +17,9 @@ A request goes down this list, and no module imports from one above it (import-l
     keys           what a key looks like
 
 The last four know neither Django nor the SDK. Beside the list: `conf` reads the settings, `guard`
-keeps S3 out of transactions, `checks` tells what is set up wrong, `admin` shows the ledger with
-the widget of `forms`, `apps` switches all of it on, and `management` has the commands that an
-operator runs.
+keeps S3 out of transactions, `lookups` finds rows by many keys, `checks` tells what is set up
+wrong, `admin` shows the ledger with the widget of `forms`, `apps` switches all of it on, and
+`management` has the commands that an operator runs.
 
 Another app starts from `fields.UploadField` and `api.serializers.UploadModelSerializer`.
 """

@@ -10,7 +10,7 @@ The column holds the key without the media prefix, or NULL, and a key stands in 
 """
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
@@ -45,7 +45,7 @@ class UploadFile(FieldFile):
         """
         if not self:
             raise ValueError(f"{self.field} of this row has no file")
-        return self.field.url(str(self))
+        return self.field.link()(str(self))
 
     def save(self, *_: object, **__: object) -> NoReturn:
         """Refused: it would put an object in the media bucket that the ledger does not know."""
@@ -106,11 +106,14 @@ class UploadField(models.FileField):
         kwargs["null"] = self.null
         return name, path, args, kwargs
 
-    def url(self, key: str) -> str:
-        """Where to GET the file of a key, whichever row it is of; see `UploadFile.url`."""
+    def link(self) -> Callable[[str], str]:
+        """What tells where to GET the file of a key, of any row; see `UploadFile.url`.
+
+        For many keys: Django's default storage is a lazy object, which costs as much as the URL.
+        """
         storage: Any = self.storage
         public = self.destination is not None and self.destination.public
-        return str(storage.url(key, public=public))
+        return functools.partial(storage.url, public=public)
 
     def refusal(self) -> FieldError:
         """The error for whatever would write past the ledger."""

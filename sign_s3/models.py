@@ -18,6 +18,7 @@ from django.db import models
 from django.db.models import F
 from django.db.models.functions import Coalesce, Now
 
+from sign_s3 import lookups  # noqa: F401 - registers `among`
 from sign_s3.keys import MAX_KEY_LENGTH
 
 

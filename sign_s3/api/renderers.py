@@ -7,9 +7,10 @@ import orjson
 from rest_framework.renderers import BaseRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
-# What JSON has no form for (a date, a decimal, a lazy text) is written as REST framework writes it.
+# What JSON has no form for (a decimal, a lazy text) is written as REST framework writes it, and so
+# are times: ISO 8601, with a Z for UTC.
 _OTHERS = JSONEncoder().default
-_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
 
 
 class JSONRenderer(BaseRenderer):
