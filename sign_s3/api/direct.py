@@ -77,6 +77,8 @@ class DirectPostView(APIView):
             response: Any = self.post(asked, *args, **kwargs)  # type: ignore[attr-defined]
         except Exception as exc:  # noqa: BLE001 - REST framework's handler raises what it does not know
             response = self.handle_exception(exc)
+        # It holds the request that holds it: all of that would wait for the garbage collector.
+        asked.parser_context.clear()
         return self.finalize_response(asked, response, *args, **kwargs)
 
 

@@ -1,5 +1,6 @@
 """The direct way through a POST answers as REST framework's own dispatch does, whatever is sent."""
 
+import gc
 import json
 from collections.abc import Callable
 from typing import Any
@@ -110,3 +111,21 @@ def test_what_no_handler_knows_is_raised_as_it_is(
 
     with pytest.raises(ZeroDivisionError):
         answer(Broken, user=get_user_model()(pk="a" * 22))
+
+
+def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
+    view, user = SignS3View.as_view(), get_user_model()(pk="a" * 22)
+
+    def sign() -> None:
+        request = APIRequestFactory().post("/sign_s3/", GOOD)
+        force_authenticate(request, user=user)
+        assert view(request).status_code == 201
+
+    sign()
+    gc.collect()
+    gc.disable()
+    try:
+        sign()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
