@@ -188,7 +188,8 @@ class CorsMiddleware:
     """
 
     methods = "GET, POST, PATCH, DELETE, OPTIONS"
-    request_headers = "Authorization, Content-Type, Idempotency-Key"
+    # Uppy's clients up to version 4 say which they are.
+    request_headers = "Authorization, Content-Type, Idempotency-Key, Uppy-Versions"
     exposed = "Retry-After, RateLimit, RateLimit-Policy"
     max_age = "86400"
 

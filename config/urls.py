@@ -13,6 +13,7 @@ handler500 = "config.exceptions.server_error"
 
 urlpatterns = [
     path("sign_s3/", include("sign_s3.urls")),
+    path("uppy/", include("sign_s3.uppy_urls")),
     path("", include("users.urls")),
     path("", include("posts.urls")),
     path("admin/", admin.site.urls),

@@ -2,9 +2,10 @@
 
 A request goes down this list, and no module imports from one above it (import-linter holds that):
 
-    urls           the one address
+    urls, uppy_urls
+                   the addresses
     api/           a request: parsed, throttled, validated, answered
-    services/      what is done about it: issue · attach · rollback; and the sweep
+    services/      what is done about it: issue · multipart · attach · rollback; the sweep
     inspection     what an upload must be before a record may claim it
     triggers       SQL that releases a file in the statement that drops the reference
     fields         UploadField: declared on a model, it says what may be uploaded where

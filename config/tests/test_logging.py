@@ -15,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.logging import REDACTED, JSONFormatter, ReporterFilter, redact
+from sign_s3.services.ticket import Ticket
 from users.tokens import issue_pair
 
 SIGNATURE = "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"
 POLICY = base64.b64encode(b'{"expiration":"2025-12-30T12:00:00.000Z","conditions":[]}').decode()
 PAIR = issue_pair(user_id="alice", sign_in_id="1", refresh_id="2")
 TOKEN = PAIR.access
+TICKET = str(Ticket("2~id", "images/posts/post_3L5fgCyhLwTX5LWfT7dhya.jpeg", "alice", 1))
 PASSWORD = "correct horse battery staple"
 AWS_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
@@ -39,6 +41,7 @@ LEAKS = [
     (f"AWS4-HMAC-SHA256 Credential=AKIA/2, SignedHeaders=host, Signature={SIGNATURE}", SIGNATURE),
     (json.dumps({"access": TOKEN, "refresh": PAIR.refresh}), PAIR.refresh),
     (f"bad token {TOKEN!r}", TOKEN.rpartition(".")[2]),
+    (f"Not Found: /uppy/s3/multipart/{TICKET}/1", TICKET.rpartition(".")[2]),
     ("grant=x&password=hunter2&next=/", "hunter2"),
     ("redis://:hunter2@10.0.0.1:6379/0 refused", "hunter2"),
     ("could not connect to postgres://alice:hunter2@db/app", "hunter2"),

@@ -36,7 +36,9 @@ def test_an_allowed_origin_may_ask_first() -> None:
     assert {name: response[name] for name in response.headers if name.startswith("Access-")} == {
         "Access-Control-Allow-Origin": APP,
         "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE, OPTIONS",
-        "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
+        "Access-Control-Allow-Headers": (
+            "Authorization, Content-Type, Idempotency-Key, Uppy-Versions"
+        ),
         "Access-Control-Expose-Headers": "Retry-After, RateLimit, RateLimit-Policy",
         "Access-Control-Max-Age": "86400",
     }

@@ -25,6 +25,13 @@ def schema() -> dict[str, Any]:
         ("get /posts/", "200 400 401 404 503"),
         ("post /posts/", "201 400 401 403 409 411 413 415 422 503"),
         ("patch /posts/{id}/", "200 400 401 403 404 409 411 413 415 503"),
+        ("get /uppy/s3/params", "200 400 401 429 503"),
+        ("post /uppy/s3/multipart", "200 400 401 411 413 415 429 503"),
+        ("get /uppy/s3/multipart/{upload_id}", "200 400 401 404 503"),
+        ("delete /uppy/s3/multipart/{upload_id}", "200 400 401 404 411 413 415 503"),
+        ("get /uppy/s3/multipart/{upload_id}/batch", "200 400 401 404 503"),
+        ("post /uppy/s3/multipart/{upload_id}/complete", "200 400 401 404 411 413 415 503"),
+        ("get /uppy/s3/multipart/{upload_id}/{part_number}", "200 400 401 404 503"),
         ("get /users/me/", "200 400 401 503"),
     ],
 )

@@ -24,7 +24,8 @@ from botocore.exceptions import ClientError
 from e2e.databases import own_database
 from e2e.live import LiveService
 from e2e.outcomes import refused
-from e2e.security.person import Person, codes
+from e2e.security.person import PICTURES, Person, codes
+from e2e.test_multipart import Upload
 from local import service
 from local.ceph import RadosGateway
 from local.pictures import picture
@@ -166,6 +167,11 @@ def test_the_whole_job_works_with_the_documented_rights(
     unclaimed = alice.upload(picture("PNG"))
     assert alice.call("DELETE", "/sign_s3/", {"key": unclaimed}).status_code == 204
 
+    small, whole = Upload(alice, PICTURES, "image/png"), Upload(alice, PICTURES, "image/png")
+    assert small.call("DELETE").status_code == 200
+    assert whole.complete(whole.put(1, data)).status_code == 200
+    assert alice.call("DELETE", "/sign_s3/", {"key": whole.key}).status_code == 204
+
     assert alice.call("DELETE", f"/posts/{made.json()['id']}/").status_code == 204
     restricted.manage("sweep")
     restricted.manage("sweep", "--audit")
@@ -213,6 +219,7 @@ ATTEMPTS: Final[dict[str, Attempt]] = {
     "delete elsewhere in incoming": lambda s3: s3.delete_object(Bucket=INCOMING, Key=OUTSIDE),
     "delete many elsewhere in media": lambda s3: delete_many(s3, MEDIA, OUTSIDE),
     "delete many elsewhere in incoming": lambda s3: delete_many(s3, INCOMING, OUTSIDE),
+    "list uploads in parts": lambda s3: s3.list_multipart_uploads(Bucket=INCOMING),
     "write another bucket": lambda s3: s3.put_object(Bucket="another", Body=b"x", Key=OBJECT),
     "list another bucket": lambda s3: s3.list_objects_v2(Bucket="another"),
     "list buckets": lambda s3: s3.list_buckets(),
@@ -266,6 +273,37 @@ def test_the_documented_rights_allow_nothing_else(
     with closing(cloud.client(user)) as s3:
         allowed = {name for name, attempt in ATTEMPTS.items() if not forbidden(attempt, s3)}
     assert allowed == ALLOWED[user] | (ALSO_ON_CEPH if on_ceph else set())
+
+
+PARTS_ALLOWED: Final[dict[str, set[str]]] = {
+    "web": {"list in incoming", "abort in incoming", "abort in media"},
+    "signing": set(),
+    "sweeper": set(),
+    "nobody": set(),
+}
+
+
+def attempts_at(bucket: str, upload_id: str) -> dict[str, Attempt]:
+    return {
+        "list": lambda s3: s3.list_parts(Bucket=bucket, Key=OBJECT, UploadId=upload_id),
+        "abort": lambda s3: s3.abort_multipart_upload(
+            Bucket=bucket, Key=OBJECT, UploadId=upload_id
+        ),
+    }
+
+
+@pytest.mark.parametrize("user", PARTS_ALLOWED)
+def test_uploads_in_parts_are_the_web_processs_alone(
+    cloud: Cloud, restricted: LiveService, user: str
+) -> None:
+    allowed = set()
+    with closing(cloud.client("root")) as root, closing(cloud.client(user)) as s3:
+        for name, bucket in {"incoming": INCOMING, "media": MEDIA}.items():
+            begun = root.create_multipart_upload(Bucket=bucket, Key=OBJECT)
+            for verb, attempt in attempts_at(bucket, begun["UploadId"]).items():
+                if not forbidden(attempt, s3):
+                    allowed.add(f"{verb} in {name}")
+    assert allowed == PARTS_ALLOWED[user]
 
 
 def test_what_somebody_published_can_be_read_by_nobody_without_a_key(

@@ -14,13 +14,16 @@ import httpx
 import pytest
 
 from e2e.security.conftest import Guarded
-from e2e.security.person import PASSWORD, Person, new_address
+from e2e.security.person import PASSWORD, PICTURES, Person, new_address
 from local import service
 from local.pictures import picture
 from local.processes import free_port, wait_until
 
 #: Only what is this long is looked for: shorter values are found in anything.
 LONG_ENOUGH: Final = 12
+SECRET_NAMES: Final = frozenset(
+    ("policy", "x-amz-signature", "access", "refresh", "password", "token", "uploadId")
+)
 
 
 class Overheard(set[str]):
@@ -34,7 +37,7 @@ class Overheard(set[str]):
             for inner in value:
                 self.hear(inner, name)
         elif isinstance(value, str):
-            if name in {"policy", "x-amz-signature", "access", "refresh", "password", "token"}:
+            if name in SECRET_NAMES:
                 self.add(value)
                 # A part of a token or a policy is as telling as the whole.
                 self.update(part for part in value.split(".") if len(part) >= LONG_ENOUGH)
@@ -75,6 +78,7 @@ def traffic(http: httpx.Client, guarded: Guarded, *, s3_works: bool) -> None:
         assert (failed.status_code, failed.headers["Retry-After"]) == (503, "5")
         assert alice.call("DELETE", "/sign_s3/", {"key": form["fields"]["key"]}).status_code == 503
         assert http.get("/readyz").status_code == 503
+    send_in_parts(alice, s3_works=s3_works)
     alice.call("POST", "/sign_s3/", {"mime": secret, "path": secret, "number": 1})
     alice.call("POST", "/posts/", {"images": [secret], "caption": alice.access})
     alice.call("GET", f"/posts/?cursor={form['fields']['policy']}&token={alice.refresh}")
@@ -92,6 +96,23 @@ def traffic(http: httpx.Client, guarded: Guarded, *, s3_works: bool) -> None:
     http.post("/admin/login/", data={"username": alice.email, "password": PASSWORD})
     http.get("/admin/", headers={"Cookie": f"sessionid={alice.refresh[:32]}"})
     assert Path(guarded.logs[0]).exists()
+
+
+def send_in_parts(alice: Person, *, s3_works: bool) -> None:
+    body = {"type": "image/png", "metadata": {"path": PICTURES}}
+    begun = alice.call("POST", "/uppy/s3/multipart", body)
+    if not s3_works:
+        assert begun.status_code == 503
+        return
+    upload_id, key = begun.json()["uploadId"], begun.json()["key"]
+    address = f"/uppy/s3/multipart/{upload_id}"
+    url = alice.call("GET", f"{address}/1?key={key}").json()["url"]
+    alice.http.put(url, content=b"part")
+    alice.call("GET", f"{address}/0?key={key}&url={url}")
+    alice.call("GET", f"{address}/1?key=x")
+    alice.call("GET", f"{address}x/1?key={key}")
+    alice.call("POST", f"{address}/complete?key={key}", {"parts": [{"PartNumber": 1, "ETag": "x"}]})
+    assert alice.call("DELETE", f"{address}?key={key}").status_code == 200
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
     views            /sign_s3/: parse, call the service, respond
     direct           a POST's way to its view, without what signing does not need
+    uppy/            the same for Uppy, and uploads in parts: Companion's protocol
+    authentication   who may sign
     parsers          the one parser: JSON, strictly and within limits
     serializers      requests, validated; and UploadModelSerializer, for records that carry uploads
     fields           serializer fields that coerce nothing

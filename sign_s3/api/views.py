@@ -3,36 +3,28 @@
 from typing import Any
 
 from django.http import HttpResponse
-from django.utils.module_loading import import_string
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 
+from sign_s3.api.authentication import TokenAloneView
 from sign_s3.api.direct import DirectPostView
 from sign_s3.api.errors import translated
 from sign_s3.api.renderers import JSONRenderer
 from sign_s3.api.serializers import FormSerializer, RollbackSerializer, SigningSerializer
 from sign_s3.api.throttling import SignedKeysThrottle
-from sign_s3.conf import conf
 from sign_s3.destinations import KIB
 from sign_s3.services.issue import issue
 from sign_s3.services.rollback import rollback
 
 
-class SignS3View(DirectPostView):
+class SignS3View(TokenAloneView, DirectPostView):
     """Sign forms to upload with, and take uploads back."""
 
     max_body = 16 * KIB
-
-    def get_authenticators(self) -> list[BaseAuthentication]:
-        """Signing trusts the token alone, so that it needs no database; nothing else does."""
-        signing = getattr(self.request, "method", None) == "POST"
-        if signing and (path := conf().signing_authentication):
-            return [import_string(path)()]
-        return super().get_authenticators()
+    signing_methods = frozenset({"POST"})
 
     def get_throttles(self) -> list[BaseThrottle]:
         return [SignedKeysThrottle()] if self.request.method == "POST" else []

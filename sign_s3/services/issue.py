@@ -34,15 +34,9 @@ def issue(
     Raises `UploadsRefused` if no field declares that path or it does not take that type, and
     `CredentialsExpired` if the credentials have ended.
     """
-    destination = destination_for_path(path)
-    if destination is None:
-        raise UploadsRefused([Problem("path", "unknown_path", "No upload goes to this path.")])
-    extension = destination.types.get(mime)
-    if extension is None:
-        raise UploadsRefused([Problem("mime", "type_not_allowed", _types_taken(destination))])
+    destination, extension = accepted(mime=mime, path=path)
     now = int(time.time())
-    start = MEDIA_PREFIX + destination.expand(datetime.fromtimestamp(now, UTC))
-    keys = [start + new_id() + extension for _ in range(number)]
+    keys = new_names(destination, extension, number, now=now)
     settings, signer = conf(), incoming_signer()
     if not settings.form_posts:
         headers = {"Content-Type": mime, f"x-amz-meta-{OWNER_METADATA}": owner}
@@ -65,6 +59,26 @@ def issue(
         now=now,
         expires_in=settings.policy_seconds,
     )
+
+
+def accepted(*, mime: str, path: str) -> tuple[Destination, str]:
+    """The destination declared as ``path``, and the extension it gives to files of this type.
+
+    Raises `UploadsRefused` if no field declares that path or it does not take that type.
+    """
+    destination = destination_for_path(path)
+    if destination is None:
+        raise UploadsRefused([Problem("path", "unknown_path", "No upload goes to this path.")])
+    extension = destination.types.get(mime)
+    if extension is None:
+        raise UploadsRefused([Problem("mime", "type_not_allowed", _types_taken(destination))])
+    return destination, extension
+
+
+def new_names(destination: Destination, extension: str, number: int, *, now: int) -> list[str]:
+    """Random keys with the media prefix; the dates in their path are those of `now`, in UTC."""
+    start = MEDIA_PREFIX + destination.expand(datetime.fromtimestamp(now, UTC))
+    return [start + new_id() + extension for _ in range(number)]
 
 
 def _types_taken(destination: Destination) -> str:
