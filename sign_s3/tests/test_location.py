@@ -32,10 +32,11 @@ BUCKETS = [
     "127.0.0.1",
     "a" * 64,
 ]
+SESSION = boto3.Session()
 AWS_REGIONS = [
     region
-    for partition in boto3.Session().get_available_partitions()
-    for region in boto3.Session().get_available_regions("s3", partition)
+    for partition in SESSION.get_available_partitions()
+    for region in SESSION.get_available_regions("s3", partition)
     if region != "aws-global"
 ]
 
