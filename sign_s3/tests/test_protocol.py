@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 EXAMPLES = int(os.environ.get("PROTOCOL_EXAMPLES", "0"))
 PROFILE = settings(
-    max_examples=EXAMPLES or 25,
+    max_examples=EXAMPLES or 15,
     stateful_step_count=LENGTH,
     derandomize=not EXAMPLES,
     deadline=None,
@@ -33,7 +33,7 @@ PROFILE = settings(
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),
 )
-WALKS = range(EXAMPLES or 25)
+WALKS = range(EXAMPLES or 15)
 Trace = Callable[[World], None]
 
 
