@@ -146,6 +146,7 @@ def test_the_admin_works_under_its_policy_and_keeps_its_cookies_to_itself(
         f"User.objects.filter(email={staff.email!r}).update(is_staff=True, is_superuser=True)",
     )
     page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+    page.set_extra_http_headers({"X-Forwarded-For": staff.address})
     page.goto(f"{guarded.url}/admin/")
     page.fill("#id_username", staff.email)
     page.fill("#id_password", PASSWORD)

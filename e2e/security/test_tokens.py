@@ -135,7 +135,10 @@ def test_a_session_of_the_admin_is_nobody_at_the_api(
                 "password": "correct horse battery",
                 "csrfmiddlewaretoken": browser.cookies["csrftoken"],
             },
-            headers={"Referer": f"{guarded.url}/admin/login/"},
+            headers={
+                "Referer": f"{guarded.url}/admin/login/",
+                "X-Forwarded-For": staff.address,
+            },
         )
         assert signed_in.status_code == 302
         cookie = signed_in.headers["Set-Cookie"]
