@@ -1,7 +1,8 @@
 """A pytest plugin: what tests need from outside, and what happens where it is not there.
 
 A test marked ``postgres``, ``redis`` or ``browser``, and one that talks to an S3 (``s3``, or
-``ceph`` with ``--s3=ceph``), is skipped on a machine that lacks it, and says so.
+``ceph`` with ``--s3=ceph``) or installs Uppy (``npm``), is skipped on a machine that lacks it, and
+says so.
 ``REQUIRE=postgres,redis`` names what must not be lacking: there the same test fails, so a CI whose
 Redis did not come up does not pass by skipping.
 """

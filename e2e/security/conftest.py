@@ -14,11 +14,13 @@ from e2e.databases import own_database
 from e2e.live import LiveService
 from e2e.security.person import Person
 from local import service
+from local.outside import chromium, missing
 from local.processes import Child, free_port, run, wait_until
 from local.store import Store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from playwright.sync_api import Browser, ConsoleMessage, Error, Page
 
 #: Attempts at tokens cost a password's hash each, so the tests' limits are lower than usual.
 LIMITS: Final = {
@@ -26,6 +28,17 @@ LIMITS: Final = {
     "RATE_TOKEN_ACCOUNT": "4/min",
     "RATE_PASSWORD_RESET": "3/min",
 }
+#: Of Chromium.
+FLAGS: Final = (
+    "--no-sandbox",  # Chromium's own cannot be made as root in a container
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,3 +143,40 @@ def stored(s3: "S3Client", guarded: Guarded) -> Callable[[str], set[str]]:
         }
 
     return buckets
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415
+    except ImportError:
+        missing("browser", "Playwright is not installed")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser's console says against a page."""
+    return []
+
+
+@pytest.fixture
+def page(browser: "Browser", complaints: list[str]) -> Iterator["Page"]:
+    context = browser.new_context()
+    opened = context.new_page()
+
+    def hear(said: "ConsoleMessage") -> None:
+        # Browsers ask every server for that picture by themselves.
+        if said.type == "error" and not said.location["url"].endswith("/favicon.ico"):
+            complaints.append(f"{said.location['url']}: {said.text}")
+
+    def note(error: "Error") -> None:
+        complaints.append(str(error))
+
+    opened.on("console", hear)
+    opened.on("pageerror", note)
+    yield opened
+    context.close()

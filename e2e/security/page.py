@@ -1,9 +1,11 @@
 """A page of somebody else's that does the whole job with fetch and FormData, and its server."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePath
+from types import MappingProxyType
 from typing import Final
 
 PAGE: Final = b"""<!doctype html><meta charset=utf-8><title>Elsewhere</title><body><script>
@@ -48,22 +50,27 @@ async function tryToSign({base, token, path}) {
 </script>"""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(PAGE)))
-        self.end_headers()
-        self.wfile.write(PAGE)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Nothing."""
+TYPES: Final = {".js": "text/javascript", ".mp4": "video/mp4"}
+PAGES: Final[Mapping[str, bytes]] = MappingProxyType({"/": PAGE})
 
 
 @contextmanager
-def served(port: int = 0) -> Iterator[str]:
-    """The page's origin, as long as the context lasts."""
-    with ThreadingHTTPServer(("127.0.0.1", port), _Handler) as server:
+def served(port: int = 0, files: Mapping[str, bytes] = PAGES) -> Iterator[str]:
+    """The page's origin, as long as the context lasts. What is not in ``files`` is at ``/``."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = files.get(self.path, files["/"])
+            self.send_response(200)
+            self.send_header("Content-Type", TYPES.get(PurePath(self.path).suffix, "text/html"))
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

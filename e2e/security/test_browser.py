@@ -1,67 +1,18 @@
 """In a real browser: a page of an allowed origin, one of another, and our own pages' policy."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from e2e.security.conftest import Guarded
 from e2e.security.page import served
 from e2e.security.person import PASSWORD, PICTURES, Person
-from local.outside import chromium, missing
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Error, Page
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
-
-FLAGS: Final = (
-    "--no-sandbox",  # Chromium's own cannot be made as root in a container
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-proxy-server",
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415
-    except ImportError:
-        missing("browser", "Playwright is not installed")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """What the browser's console says against a page."""
-    return []
-
-
-@pytest.fixture
-def page(browser: "Browser", complaints: list[str]) -> Iterator["Page"]:
-    context = browser.new_context()
-    opened = context.new_page()
-
-    def hear(said: "ConsoleMessage") -> None:
-        # Browsers ask every server for that picture by themselves.
-        if said.type == "error" and not said.location["url"].endswith("/favicon.ico"):
-            complaints.append(f"{said.location['url']}: {said.text}")
-
-    def note(error: "Error") -> None:
-        complaints.append(str(error))
-
-    opened.on("console", hear)
-    opened.on("pageerror", note)
-    yield opened
-    context.close()
 
 
 def job(guarded: Guarded, somebody: Person) -> dict[str, Any]:

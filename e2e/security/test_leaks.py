@@ -40,7 +40,7 @@ class Overheard(set[str]):
             if name in SECRET_NAMES:
                 self.add(value)
                 # A part of a token or a policy is as telling as the whole.
-                self.update(part for part in value.split(".") if len(part) >= LONG_ENOUGH)
+                self.update(part for part in re.split("[.:]", value) if len(part) >= LONG_ENOUGH)
             elif name.endswith("url") and "X-Amz-Signature" in value:
                 self.update(parse_qs(urlsplit(value).query)["X-Amz-Signature"])
 
