@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench import database, stub_s3
+from bench.asking import ask
 from bench.report import Row, spread
 
 REQUESTS = 400
@@ -23,22 +24,26 @@ WARM = 50
 
 def measure_on(kind: str) -> list[Row]:
     database.choose(kind)
-    from django.test import Client  # noqa: PLC0415 - needs Django to be set up
-
+    from config.wsgi import application  # noqa: PLC0415 - needs Django to be set up
     from sign_s3 import bucket  # noqa: PLC0415
     from sign_s3.keys import new_id, object_key  # noqa: PLC0415
     from sign_s3.storage import incoming_bucket, media_bucket  # noqa: PLC0415
 
     headers, user = signed_in()
     stub_s3.install(lambda: user)
-    client = Client(headers=headers)
     asked: Counter[str] = Counter()
     bucket.on_request(lambda operation: asked.update([operation]))
 
     def attach() -> None:
         body = {"caption": "", "images": [f"images/posts/post_{new_id()}.jpeg"]}
-        answer = client.post("/posts/", json.dumps(body), content_type="application/json")
-        assert answer.status_code == 201, answer.content
+        ask(
+            application,
+            "/posts/",
+            expect="201 Created",
+            method="POST",
+            headers=headers,
+            body=json.dumps(body).encode(),
+        )
 
     def s3_alone() -> None:
         key = object_key(f"images/posts/post_{new_id()}.jpeg")

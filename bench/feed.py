@@ -15,9 +15,9 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
-from wsgiref.util import setup_testing_defaults
 
 from bench import database
+from bench.asking import ask
 from bench.report import Row, spread
 
 POSTS, PICTURES = 100, 3
@@ -39,7 +39,7 @@ def measure_on(kind: str) -> list[Row]:
         guide_application = WSGIHandler()
 
     def feed(limit: int = POSTS) -> bytes:
-        return get(application, f"limit={limit}")
+        return ask(application, "/posts/", expect="200 OK", query=f"limit={limit}")
 
     default: Any = storage_module.default_storage
 
@@ -62,7 +62,7 @@ def measure_on(kind: str) -> list[Row]:
     def all_by_the_guide() -> bytes:
         use(theirs)
         with override_settings(ROOT_URLCONF="bench.baselines.feed"):
-            return get(guide_application, f"limit={POSTS}")
+            return ask(guide_application, "/posts/", expect="200 OK", query=f"limit={POSTS}")
 
     contenders: list[Callable[[], bytes]] = [
         forgetful,
@@ -106,20 +106,6 @@ def measure_on(kind: str) -> list[Row]:
             met=len(few) == len(many),
         ),
     ]
-
-
-def get(application: Any, query: str) -> bytes:
-    """The body of ``GET /posts/``, as a server asks for it."""
-    environ: dict[str, Any] = {}
-    setup_testing_defaults(environ)
-    environ |= {"PATH_INFO": "/posts/", "QUERY_STRING": query, "HTTP_HOST": "127.0.0.1"}
-    statuses: list[str] = []
-    answer = application(environ, lambda status, _: statuses.append(status))
-    body = b"".join(answer)
-    if hasattr(answer, "close"):
-        answer.close()
-    assert statuses == ["200 OK"], (statuses, body)
-    return body
 
 
 def _row(
