@@ -196,13 +196,14 @@ class PostSerializer(UploadModelSerializer):
         keys = validated_data.pop("images")
         author_id = self.context["request"].user.pk
         # Locked, so that an account cannot go while a post of its appears.
-        if not User.objects.select_for_update(no_key=True).filter(pk=author_id).exists():
+        author = User.objects.select_for_update(no_key=True).filter(pk=author_id).first()
+        if author is None:
             raise NotAuthenticated
-        post = Post.objects.create(author_id=author_id, **validated_data)
+        post = Post.objects.create(author=author, **validated_data)
         PostImage.objects.bulk_create(
             PostImage(post=post, position=place, image=key) for place, key in enumerate(keys)
         )
-        return self._fresh(post)
+        return post
 
     def update(self, instance: Post, validated_data: dict[str, Any]) -> Post:
         keys = validated_data.pop("images", None)
@@ -211,7 +212,7 @@ class PostSerializer(UploadModelSerializer):
         post = super().update(instance, validated_data)
         if keys is not None:
             self._arrange(post, keys)
-        return self._fresh(post)
+        return Post.objects.select_related("author").get(pk=post.pk)
 
     def _arrange(self, post: Post, keys: list[str]) -> None:
         """Rows that stay are moved and never remade: removing a row releases its file."""
@@ -226,9 +227,6 @@ class PostSerializer(UploadModelSerializer):
             for place, key in enumerate(keys)
             if key not in staying
         )
-
-    def _fresh(self, post: Post) -> Post:
-        return Post.objects.select_related("author").get(pk=post.pk)
 
     def to_representation(self, instance: Post) -> dict[str, Any]:
         return show_post(instance)

@@ -36,15 +36,23 @@ class MediaObjectQuerySet(models.QuerySet["MediaObject"]):
         """Rows being promoted under this lease token."""
         return self.filter(state=State.PROMOTING, token=token)
 
-    def claim(self, rows: "Iterable[MediaObject]", *, token: uuid.UUID, lease: timedelta) -> None:
+    def claim(
+        self,
+        rows: "Iterable[MediaObject]",
+        *,
+        token: uuid.UUID,
+        lease: timedelta,
+        only_all: bool = False,
+    ) -> None:
         """→ promoting, for every key that has no row yet; `holding` tells which ones.
 
-        In the order of the keys, so that two attempts at the same ones meet at the first.
+        In the order of the keys, so that two attempts at the same ones meet at the first. With
+        ``only_all`` a key that has a row is an IntegrityError.
         """
         ordered = sorted(rows, key=lambda row: row.key)
         for row in ordered:
             row.state, row.token, row.lease_until = State.PROMOTING, token, Now() + lease
-        self.bulk_create(ordered, ignore_conflicts=True)
+        self.bulk_create(ordered, ignore_conflicts=not only_all)
 
     def take_over(
         self, *, key: str, owner: str, etag: str, token: uuid.UUID, lease: timedelta

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from django.db import Error as DatabaseFailure
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from sign_s3.bucket import BucketException, NoSuchKey, PreconditionFailed
 from sign_s3.conf import conf
@@ -116,6 +116,21 @@ def _claim(
     owner: str, uploads: Sequence[Upload], inspected: Sequence[Inspected], token: uuid.UUID
 ) -> None:
     """One promoting row a key under our token, or none at all."""
+    lease = conf().lease
+    rows = [MediaObject(owner=owner, **asdict(item)) for item in inspected]
+    try:
+        # As a rule no key has a row yet, and then the insert says all there is to know.
+        with transaction.atomic(durable=True):
+            quota.check(owner=owner, adding=inspected)
+            MediaObject.objects.claim(rows, token=token, lease=lease, only_all=True)
+    except IntegrityError:
+        _claim_what_is_left(owner, uploads, inspected, token)
+
+
+def _claim_what_is_left(
+    owner: str, uploads: Sequence[Upload], inspected: Sequence[Inspected], token: uuid.UUID
+) -> None:
+    """The same where some keys have rows already, which may be the owner's to take over."""
     lease = conf().lease
     rows = [MediaObject(owner=owner, **asdict(item)) for item in inspected]
     try:
