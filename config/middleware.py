@@ -1,7 +1,7 @@
 """What surrounds every view: CORS, headers, and Django's own middleware where it has work to do.
 
-    CorsMiddleware → ServiceMiddleware → view                        a request to the API
-                     ServiceMiddleware → Django's own seven → view   a page of the admin's
+    ServiceMiddleware → Cors → view                a request to the API
+                      → Django's own seven → view  a page of the admin's
 
 Sessions, CSRF and messages are the admin's alone. What the rest of Django's stack does for the API,
 which is to look at the host and to add half a dozen headers that never change, is done here at
@@ -22,8 +22,9 @@ from django.middleware.security import SecurityMiddleware
 from django.utils.cache import patch_vary_headers
 
 from config.exceptions import refusal
-from sign_s3.api.parsers import MAX_BODY
+from sign_s3.api.parsers import content_length
 from sign_s3.conf import conf
+from sign_s3.destinations import MIB
 from sign_s3.location import AddressingStyle, Location
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -31,6 +32,8 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 Headers = Mapping[str, tuple[str, str]]
 
 ADMIN: Final = "/admin/"
+#: Bytes of a body that are read though nobody wants them: as many as any view reads.
+DRAINED: Final = MIB
 
 
 class ServiceMiddleware:
@@ -41,7 +44,7 @@ class ServiceMiddleware:
 
     def __init__(self, get_response: GetResponse) -> None:
         self._through_all = get_response
-        self._past_all = _innermost(get_response)
+        self._past_all = Cors(_innermost(get_response))
         self._redirects = settings.SECURE_SSL_REDIRECT
         self._headers = {secure: _django_headers(secure=secure) for secure in (True, False)}
 
@@ -119,8 +122,7 @@ def _drain(request: HttpRequest) -> None:
     open, as all do, would lose its next request. A body larger than any view reads stays where it
     is: for that one closing is right.
     """
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if length.isdecimal() and int(length) <= MAX_BODY:
+    if 0 < (content_length(request.META) or 0) <= DRAINED:
         with contextlib.suppress(OSError):
             request.read()
 
@@ -181,7 +183,7 @@ def _s3_origins() -> set[str]:
     return origins
 
 
-class CorsMiddleware:
+class Cors:
     """CORS (fetch.spec.whatwg.org) for the origins in `CORS_ALLOWED_ORIGINS`; others get no header.
 
     No credentials mode: the API is spoken to with a token in Authorization, never with cookies.

@@ -11,6 +11,11 @@ handler403 = "config.exceptions.permission_denied"
 handler404 = "config.exceptions.not_found"
 handler500 = "config.exceptions.server_error"
 
+# It would look for a template of the browsable API to answer OPTIONS with.
+documentation = SpectacularSwaggerSplitView.as_view(
+    template_name="docs.html", http_method_names=["get", "head"]
+)
+
 urlpatterns = [
     path("sign_s3/", include("sign_s3.urls")),
     path("uppy/", include("sign_s3.uppy_urls")),
@@ -18,7 +23,7 @@ urlpatterns = [
     path("", include("posts.urls")),
     path("admin/", admin.site.urls),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(template_name="docs.html"), name="docs"),
+    path("docs/", documentation, name="docs"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]

@@ -45,6 +45,19 @@ def test_an_allowed_origin_may_ask_first() -> None:
     assert response["Vary"] == "Origin"
 
 
+@override_settings(CORS_ALLOWED_ORIGINS=[APP], SECURE_SSL_REDIRECT=True, SECURE_HSTS_SECONDS=60)
+def test_asking_first_is_a_request_like_any_other() -> None:
+    headers = {"Origin": APP, "Access-Control-Request-Method": "POST"}
+    assert Client().options("/sign_s3/", headers=headers).status_code == 301
+    answer = Client().options("/sign_s3/", headers=headers, secure=True)
+    assert answer.status_code == 204
+    assert answer["Strict-Transport-Security"].startswith("max-age=60")
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Cache-Control"] == "no-store"
+    foreign = Client().options("/sign_s3/", headers={**headers, "Host": "evil"}, secure=True)
+    assert foreign.status_code == 400
+
+
 @override_settings(CORS_ALLOWED_ORIGINS=[APP])
 def test_an_allowed_origin_can_read_answers_errors_included() -> None:
     response = Client().post("/sign_s3/", headers={"Origin": APP})
@@ -133,8 +146,7 @@ def test_api_answers_are_kept_by_nobody_and_render_nothing() -> None:
 
 @pytest.mark.parametrize("secure", [True, False])
 def test_the_api_has_the_headers_that_djangos_own_middleware_adds(secure: bool) -> None:
-    ours = {"config.middleware.CorsMiddleware", "config.middleware.ServiceMiddleware"}
-    stock = [name for name in settings.MIDDLEWARE if name not in ours]
+    stock = [name for name in settings.MIDDLEWARE if name != "config.middleware.ServiceMiddleware"]
     with override_settings(SECURE_HSTS_SECONDS=3600, SECURE_HSTS_PRELOAD=True):
         answer = Client().get("/healthz", secure=secure)
         with override_settings(MIDDLEWARE=stock):
@@ -142,6 +154,20 @@ def test_the_api_has_the_headers_that_djangos_own_middleware_adds(secure: bool) 
     assert "X-Frame-Options" in expected.headers
     assert ("Strict-Transport-Security" in expected.headers) is secure
     assert expected.headers.items() <= answer.headers.items()
+
+
+@pytest.mark.parametrize("address", ["/healthz", "/readyz", "/docs/"])
+@pytest.mark.parametrize("method", ["POST", "OPTIONS", "PUT"])
+def test_a_method_that_is_not_there_is_a_405(address: str, method: str) -> None:
+    response = Client(enforce_csrf_checks=True).generic(method, address)
+    assert response.status_code == 405
+    assert response["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_length_beyond_all_numbers_breaks_nothing() -> None:
+    response = Client().generic("POST", "/sign_s3/", CONTENT_LENGTH="9" * 5000)
+    assert response.status_code == 401
+    assert response["X-Content-Type-Options"] == "nosniff"
 
 
 def test_what_a_view_says_itself_stays() -> None:
