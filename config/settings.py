@@ -42,7 +42,6 @@ INSTALLED_APPS = [
     "posts",
 ]
 MIDDLEWARE = [
-    "config.middleware.CorsMiddleware",
     "config.middleware.ServiceMiddleware",
     # From here on for the admin's pages alone; `config.middleware` says what the API has instead.
     "django.middleware.security.SecurityMiddleware",
@@ -136,6 +135,8 @@ DATABASE_STATEMENT_TIMEOUT = env.float("DATABASE_STATEMENT_TIMEOUT", default=10.
 AWS_ACCESS_KEY_ID = env.str("AWS_ACCESS_KEY_ID", default=None)
 AWS_SECRET_ACCESS_KEY = env.str("AWS_SECRET_ACCESS_KEY", default=None)
 AWS_SESSION_TOKEN = env.str("AWS_SESSION_TOKEN", default=None)
+AWS_UPLOAD_ACCESS_KEY_ID = env.str("AWS_UPLOAD_ACCESS_KEY_ID", default=None)
+AWS_UPLOAD_SECRET_ACCESS_KEY = env.str("AWS_UPLOAD_SECRET_ACCESS_KEY", default=None)
 AWS_S3_REGION_NAME = env.str("AWS_S3_REGION_NAME")
 AWS_S3_ENDPOINT_URL = env.str("AWS_S3_ENDPOINT_URL", default=None)
 AWS_S3_PUBLIC_ENDPOINT_URL = env.str("AWS_S3_PUBLIC_ENDPOINT_URL", default=None)
@@ -207,6 +208,7 @@ REST_FRAMEWORK = {
     #: the token_ ones are charged by the admin's pages of passwords too.
     "DEFAULT_THROTTLE_RATES": {
         "signed_keys": env.str("RATE_SIGNED_KEYS", default="300/min, 5000/day"),
+        "parts": env.str("RATE_PARTS", default="120/min"),
         "token_address": env.str("RATE_TOKEN_ADDRESS", default="20/min, 300/day"),
         "token_account": env.str("RATE_TOKEN_ACCOUNT", default="5/min, 50/day"),
         "sign_up": env.str("RATE_SIGN_UP", default="5/min, 30/day"),
@@ -260,6 +262,7 @@ SECRETS = [
     SECRET_KEY,
     AWS_SECRET_ACCESS_KEY,
     AWS_SESSION_TOKEN,
+    AWS_UPLOAD_SECRET_ACCESS_KEY,
     DATABASE.get("PASSWORD"),
     vars()["EMAIL_HOST_PASSWORD"],
 ]

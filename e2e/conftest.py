@@ -46,6 +46,7 @@ APP_ORIGIN: Final = "https://app.example"
 UNLIMITED = dict.fromkeys(
     (
         "RATE_SIGNED_KEYS",
+        "RATE_PARTS",
         "RATE_TOKEN_ADDRESS",
         "RATE_TOKEN_ACCOUNT",
         "RATE_SIGN_UP",

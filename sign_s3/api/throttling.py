@@ -1,6 +1,7 @@
 """Rate limits: fixed windows, exact, all of one subject's windows charged or none.
 
     SignedKeysThrottle      keys signed, by user; a request costs as many as it asks for
+    PartsThrottle           what S3 is asked about uploads in parts, by user
     TokenAddressThrottle    attempts to get a token, by client address
     TokenAccountThrottle    attempts to get a token, by the account that is named
     SignUpThrottle          accounts made, by client address
@@ -98,6 +99,15 @@ class SignedKeysThrottle(WindowThrottle):
     def cost(self, request: Request) -> int:
         number = _sent(request, "number")
         return number if type(number) is int and 1 <= number <= MAX_KEYS else 1
+
+
+class PartsThrottle(WindowThrottle):
+    """Calls of S3 for one user's uploads in parts, which take places that attaching needs too."""
+
+    scope = "parts"
+
+    def subject(self, request: Request) -> str | None:
+        return str(request.user.pk)
 
 
 class TokenAddressThrottle(WindowThrottle):

@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 
 from sign_s3.api.authentication import TokenAloneView
 from sign_s3.api.errors import translated
-from sign_s3.api.throttling import SignedKeysThrottle
+from sign_s3.api.throttling import PartsThrottle, SignedKeysThrottle
 from sign_s3.api.uppy.serializers import (
     MAX_BATCH,
     BegunSerializer,
@@ -89,6 +89,8 @@ class UnderwayView(APIView):
 class MultipartView(UnderwayView):
     """One upload: what arrived, and its end."""
 
+    throttle_classes = [PartsThrottle]
+
     @extend_schema(parameters=[_KEY], responses=ListedPartSerializer(many=True))
     def get(self, request: Request, upload_id: str) -> Response:
         """The parts that arrived."""
@@ -154,6 +156,8 @@ class PartsView(TokenAloneView, UnderwayView):
 
 class CompletionView(UnderwayView):
     """The end that an upload is meant to have."""
+
+    throttle_classes = [PartsThrottle]
 
     max_body = MIB  # ten thousand parts
 

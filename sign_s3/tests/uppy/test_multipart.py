@@ -254,3 +254,20 @@ def test_the_key_is_asked_for(underway):
     address = underway.address().partition("?")[0]
     for query, code in {"": "required", "key=": "blank", "key=a&key=b": "invalid"}.items():
         assert error_of(underway.client.get(f"{address}?{query}")) == ("key", code), query
+
+
+def test_what_s3_is_asked_about_uploads_is_limited_by_user(underway, settings):
+    rates = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
+    settings.REST_FRAMEWORK = {
+        **settings.REST_FRAMEWORK,
+        "DEFAULT_THROTTLE_RATES": {**rates, "parts": "3/day"},
+    }
+    answers = [underway.get(), underway.complete({"PartNumber": 1, "ETag": "x"}), underway.get()]
+    assert [answer.status_code for answer in answers] == [200, 400, 200]
+
+    refused = underway.abort()
+
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) >= 1
+    # Signing for parts asks S3 nothing.
+    assert underway.get("/1").status_code == 200
