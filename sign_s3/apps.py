@@ -17,6 +17,7 @@ class SignS3Config(AppConfig):
             check_inspectors,
             check_settings,
             check_triggers,
+            check_upload_key,
         )
         from sign_s3.triggers import install_after_migrate, suspend_before_migrate
 
@@ -28,3 +29,4 @@ class SignS3Config(AppConfig):
         checks.register(check_declarations, checks.Tags.models)
         checks.register(check_triggers, checks.Tags.database)
         checks.register(check_inspectors, checks.Tags.security, deploy=True)
+        checks.register(check_upload_key, checks.Tags.security, deploy=True)

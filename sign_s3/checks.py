@@ -11,6 +11,8 @@ E010           a database without release triggers of ours
 E011           release triggers that are not installed
 W012           a public domain and nothing public
 W013           nothing looks at what an upload is (with --deploy)
+E014           half a key for uploads
+W015           uploads signed by who may read, for another store than AWS (with --deploy)
 """
 
 import itertools
@@ -151,6 +153,25 @@ def check_inspectors(**_: Any) -> list[checks.CheckMessage]:
     ]
 
 
+def check_upload_key(**_: Any) -> list[checks.CheckMessage]:
+    """Elsewhere than on AWS a part's URL may read whatever its signer may (docs/security.md)."""
+    try:
+        chosen = conf()
+    except ImproperlyConfigured:
+        return []  # which is an error of `check_settings`
+    if chosen.endpoint_url is None or chosen.upload_access_key:
+        return []
+    return [
+        checks.Warning(
+            "Uploads to another store than AWS are signed by a key that may read.",
+            hint="If that store takes x-amz-copy-source unsigned, whoever has a part's URL copies "
+            "other files by it. Set AWS_UPLOAD_ACCESS_KEY_ID and AWS_UPLOAD_SECRET_ACCESS_KEY to "
+            "a key with the rights that docs/security.md has for uploading.",
+            id="sign_s3.W015",
+        )
+    ]
+
+
 def check_vendor(vendor: str, *, alias: str) -> list[checks.CheckMessage]:
     """Releasing needs triggers, and those are written for each database."""
     if vendor in VENDORS:
@@ -170,7 +191,23 @@ def _check_conf() -> list[checks.CheckMessage]:
     except ImproperlyConfigured as exc:
         return [checks.Error(str(exc), hint="See `.env.example`.", id="sign_s3.E006")]
     declared = catalogue().values()
-    return [*_check_buckets(chosen), *check_custom_domain(chosen.custom_domain, declared)]
+    return [
+        *_check_buckets(chosen),
+        *_check_upload_key(chosen),
+        *check_custom_domain(chosen.custom_domain, declared),
+    ]
+
+
+def _check_upload_key(chosen: Conf) -> list[checks.CheckMessage]:
+    if bool(chosen.upload_access_key) == bool(chosen.upload_secret_key):
+        return []
+    return [
+        checks.Error(
+            "One of AWS_UPLOAD_ACCESS_KEY_ID and AWS_UPLOAD_SECRET_ACCESS_KEY is missing.",
+            hint="Set both, or neither.",
+            id="sign_s3.E014",
+        )
+    ]
 
 
 def _check_buckets(chosen: Conf) -> list[checks.CheckMessage]:

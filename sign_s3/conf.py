@@ -28,6 +28,9 @@ class Conf:
     access_key: str | None = None
     secret_key: str | None = None
     session_token: str | None = None
+    #: What signs uploads, if not the above: an identity that writes to incoming and reads nothing.
+    upload_access_key: str | None = None
+    upload_secret_key: str | None = None
     #: Where this service reaches S3; None is AWS itself.
     endpoint_url: str | None = None
     #: Where clients reach the same S3; differs from `endpoint_url` in containers.
@@ -94,6 +97,8 @@ _NAMES: Mapping[str, str] = {
     "access_key": "AWS_ACCESS_KEY_ID",
     "secret_key": "AWS_SECRET_ACCESS_KEY",
     "session_token": "AWS_SESSION_TOKEN",
+    "upload_access_key": "AWS_UPLOAD_ACCESS_KEY_ID",
+    "upload_secret_key": "AWS_UPLOAD_SECRET_ACCESS_KEY",
     "endpoint_url": "AWS_S3_ENDPOINT_URL",
     "public_endpoint_url": "AWS_S3_PUBLIC_ENDPOINT_URL",
     "addressing_style": "AWS_S3_ADDRESSING_STYLE",

@@ -46,6 +46,8 @@ class _Places:
     #: The same buckets at the address that clients know.
     public_incoming: Location
     public_media: Location
+    #: What signs uploads; None for the credentials that everything else is done with.
+    upload_credentials: Credentials | None
 
 
 # One entry: `bucket.init` holds for the process, so settings that come back must call it again.
@@ -74,6 +76,9 @@ def _places(settings: Conf) -> _Places:
         Bucket(settings.media_bucket),
         public(settings.incoming_bucket),
         public(settings.media_bucket),
+        Credentials(settings.upload_access_key, settings.upload_secret_key)
+        if settings.upload_access_key and settings.upload_secret_key
+        else None,
     )
 
 
@@ -89,7 +94,8 @@ def media_bucket() -> Bucket:
 
 def incoming_signer() -> Signer:
     """Signs uploads with the credentials in force. Not to be kept: ask for it each time."""
-    return Signer(_places(conf()).public_incoming, bucket.credentials())
+    places = _places(conf())
+    return Signer(places.public_incoming, places.upload_credentials or bucket.credentials())
 
 
 def media_signer() -> Signer:

@@ -89,6 +89,7 @@ def cloud(s3_server: Store, s3_process: EmbeddedS3 | RadosGateway, on_ceph: bool
     rights = {
         "web": {name: documented(name) for name in ("Signing", "Promoting")},
         "signing": {"Signing": documented("Signing")},
+        "uploading": {"Uploading": documented("Uploading")},
         "sweeper": {"Sweeping": documented("Sweeping")},
         "nobody": {},
     }
@@ -243,6 +244,7 @@ ALLOWED: Final[dict[str, set[str]]] = {
         "list incoming",
     },
     "signing": {"write incoming", "read media"},
+    "uploading": {"write incoming"},
     "sweeper": {"read media", "delete media", "delete many in media", "list media"},
     "nobody": set(),
 }
@@ -278,6 +280,7 @@ def test_the_documented_rights_allow_nothing_else(
 PARTS_ALLOWED: Final[dict[str, set[str]]] = {
     "web": {"list in incoming", "abort in incoming", "abort in media"},
     "signing": set(),
+    "uploading": set(),
     "sweeper": set(),
     "nobody": set(),
 }
@@ -304,6 +307,37 @@ def test_uploads_in_parts_are_the_web_processs_alone(
                 if not forbidden(attempt, s3):
                     allowed.add(f"{verb} in {name}")
     assert allowed == PARTS_ALLOWED[user]
+
+
+@pytest.mark.parametrize(("signed_by", "stolen"), [("root", True), ("uploading", False)])
+def test_a_parts_url_copies_nothing_that_its_signer_may_not_read(
+    cloud: Cloud, restricted: LiveService, signed_by: str, stolen: bool
+) -> None:
+    """AWS takes no x-amz- header unsigned. These stores do, and so the signer's rights count."""
+    key, source = f"{PATH}{new_id()}.png", f"{PATH}{new_id()}.png"
+    with closing(cloud.client("root")) as root:
+        root.put_object(Bucket=MEDIA, Key=source, Body=b"private")
+        begun = root.create_multipart_upload(Bucket=INCOMING, Key=key)["UploadId"]
+
+        def put(number: int, **request: Any) -> int:
+            url = (
+                cloud.users[signed_by]
+                .signer(INCOMING)
+                .presign(
+                    "PUT",
+                    key,
+                    now=int(time.time()),
+                    expires_in=300,
+                    params={"partNumber": str(number), "uploadId": begun},
+                )
+            )
+            return httpx.put(url, trust_env=False, **request).status_code
+
+        assert put(1, content=b"own") == 200
+        theft = put(2, headers={"x-amz-copy-source": f"/{MEDIA}/{source}"})
+        parts = root.list_parts(Bucket=INCOMING, Key=key, UploadId=begun)["Parts"]
+        root.abort_multipart_upload(Bucket=INCOMING, Key=key, UploadId=begun)
+    assert (theft, len(parts)) == ((200, 2) if stolen else (403, 1))
 
 
 def test_what_somebody_published_can_be_read_by_nobody_without_a_key(

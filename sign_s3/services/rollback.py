@@ -2,9 +2,10 @@
 
 It deletes from the incoming bucket only, so whatever it is told it cannot lose a served file. Only
 after the delete does it read the ledger: an upload that is attached by then keeps its file, and one
-that is not can never be, since its source is gone. An attempt whose lease has ended is given up for
-good, as the sweep would a little later: its row leaves promoting, so even a worker that slept
-through it can no longer commit.
+that is not can only be if its client sends it again, by its form or by completing what it began in
+parts (whose own DELETE ends it). An attempt whose lease has ended is given up for good, as the
+sweep would a little later: its row leaves promoting, so even a worker that slept through it can no
+longer commit.
 """
 
 from collections.abc import Mapping, Sequence

@@ -16,6 +16,7 @@ from sign_s3.checks import (
     check_overlaps,
     check_settings,
     check_triggers,
+    check_upload_key,
     check_vendor,
 )
 from sign_s3.destinations import IMAGES, MIB, Destination
@@ -197,6 +198,22 @@ def test_inspectors_of_ones_own_may_come_on_top(settings: Settings) -> None:
     inspectors = ("scanner.scan", "sign_s3.inspection.check_signature")
     settings.SIGN_S3 = {**settings.SIGN_S3, "inspectors": inspectors}
     assert check_inspectors() == []
+
+
+def test_half_a_key_for_uploads_is_an_error(settings: Settings) -> None:
+    settings.AWS_UPLOAD_ACCESS_KEY_ID = "uploads"
+    assert ids(check_settings()) == ["sign_s3.E014"]
+    settings.AWS_UPLOAD_SECRET_ACCESS_KEY = "an upload secret"
+    assert check_settings() == []
+
+
+def test_another_store_than_aws_should_have_a_key_for_uploads(settings: Settings) -> None:
+    assert check_upload_key() == []
+    settings.AWS_S3_ENDPOINT_URL = "https://s3.example.com"
+    assert ids(check_upload_key()) == ["sign_s3.W015"]
+    settings.AWS_UPLOAD_ACCESS_KEY_ID = "uploads"
+    settings.AWS_UPLOAD_SECRET_ACCESS_KEY = "an upload secret"
+    assert check_upload_key() == []
 
 
 # ------------------------------------------------------------------ the database

@@ -83,6 +83,13 @@ def test_signing_follows_the_credentials_of_a_role(role_ends: datetime) -> None:
 # ---------------------------------------------------------------- signed URLs
 
 
+def test_uploads_may_be_signed_by_a_key_of_their_own(settings: Settings) -> None:
+    settings.AWS_UPLOAD_ACCESS_KEY_ID = "uploads"
+    settings.AWS_UPLOAD_SECRET_ACCESS_KEY = "an upload secret"
+    assert storage.incoming_signer().credentials.access_key == "uploads"
+    assert storage.media_signer().credentials.access_key == settings.AWS_ACCESS_KEY_ID
+
+
 def test_a_url_is_dated_at_the_start_of_its_window() -> None:
     url = UrlWindow.at(NOW).url(KEY)
     assert urlsplit(url).path == f"/media/{KEY}"
