@@ -47,9 +47,10 @@ audit: $(DEV_STAMP)
 	$(BIN)/pip check
 	$(BIN)/python -m local.audit
 
-# Compares with what others would use, which it installs. BENCH_POSTGRES and REDIS_URL add those.
+# Compares with what others would use, which it installs. BENCH_POSTGRES and REDIS_URL add those;
+# ARGS=--docs keeps the results in docs/.
 bench: $(BENCH_STAMP)
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(ARGS)
 
 # Renews the four lock files from pyproject.toml.
 lock: $(LOCK_STAMP)
