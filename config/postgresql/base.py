@@ -5,6 +5,7 @@ If every request made one, they would take all threads of a worker in turn, and 
 no database, would wait with them. So one thread at a time finds out whether the server is back.
 """
 
+import select
 import threading
 import time
 from typing import Any, Final
@@ -17,6 +18,8 @@ from psycopg.pq import TransactionStatus
 
 #: Seconds after an attempt that timed out in which nobody tries again.
 REST_SECONDS: Final = 2.0
+#: Seconds for which a connection that answered is taken to work, if nothing has come from it since.
+FRESH_SECONDS: Final = 1.0
 
 
 class ImpatientConnection(Connection[Any]):
@@ -71,6 +74,8 @@ _silence: Final = Silence()
 class DatabaseWrapper(base.DatabaseWrapper):
     """Reads ANSWER_SECONDS from the database's settings besides what Django reads."""
 
+    _answered_at = float("-inf")
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection[Any]:
         _silence.check(self.alias, float(conn_params.get("connect_timeout", 0)))
         try:
@@ -87,3 +92,30 @@ class DatabaseWrapper(base.DatabaseWrapper):
             connection.__class__ = ImpatientConnection
             connection.answer_seconds = seconds  # type: ignore[attr-defined]
         return connection
+
+    def is_usable(self) -> bool:
+        """Whether the connection works, which Django asks before each request's first statement.
+
+        That would be an exchange a request. A server that ends a connection says so, and what it
+        said waits at the socket to be read; so one that answered a moment ago and has said nothing
+        since is not asked again. If its host vanished in that moment, one statement fails.
+        """
+        now = time.monotonic()
+        if (
+            not self.errors_occurred
+            and self.connection is not None
+            and not self.connection.closed
+            and now - self._answered_at < FRESH_SECONDS
+            and _is_silent(self.connection.fileno())
+        ):
+            return True
+        usable: bool = super().is_usable()
+        self._answered_at = now if usable else float("-inf")
+        return usable
+
+
+def _is_silent(socket: int) -> bool:
+    """Whether there is nothing to be read, not even the connection's end."""
+    waiting = select.poll()
+    waiting.register(socket, select.POLLIN)
+    return not waiting.poll(0)

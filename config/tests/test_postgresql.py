@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
+from django.db.backends.postgresql import base as postgresql
 from django.db.utils import ConnectionHandler
 from psycopg.errors import ConnectionTimeout
 
+from config.postgresql import base
 from config.postgresql.base import DatabaseWrapper, Silence
 from config.postgresql.bounds import limit_statements
 
@@ -165,3 +167,62 @@ def test_a_server_that_falls_silent_is_given_up(relayed: tuple[DatabaseWrapper, 
         cursor.execute("SELECT 2")
     assert took(started) < 3
     assert not wrapper.is_usable()
+
+
+# ---------------------------------------------------------------- is the connection usable?
+
+
+def asked(wrapper: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What Django's own check finds from now on, each of which is an exchange with the server."""
+    found: list[bool] = []
+    real = postgresql.DatabaseWrapper.is_usable
+
+    def note(self: DatabaseWrapper) -> bool:
+        found.append(real(self))
+        return found[-1]
+
+    monkeypatch.setattr(postgresql.DatabaseWrapper, "is_usable", note)
+    wrapper.ensure_connection()
+    return found
+
+
+@pytest.mark.postgres
+def test_a_connection_that_answered_just_now_is_not_asked_again(
+    relayed: tuple[DatabaseWrapper, Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapper, _ = relayed
+    found = asked(wrapper, monkeypatch)
+    assert all(wrapper.is_usable() for _ in range(10))
+    assert found == [True]
+    monkeypatch.setattr(base, "FRESH_SECONDS", 0.0)
+    assert wrapper.is_usable()
+    assert found == [True, True]
+
+
+@pytest.mark.postgres
+def test_one_that_the_server_ended_is_seen_at_once(
+    relayed: tuple[DatabaseWrapper, Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapper, _ = relayed
+    found = asked(wrapper, monkeypatch)
+    assert wrapper.is_usable()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [wrapper.connection.info.backend_pid])
+    while base._is_silent(wrapper.connection.fileno()):
+        time.sleep(0.01)
+    assert not wrapper.is_usable()
+    assert found == [True, False]
+    assert not wrapper.is_usable(), "a closed one is not looked at by its socket"
+
+
+@pytest.mark.postgres
+def test_one_that_failed_is_asked_in_any_case(
+    relayed: tuple[DatabaseWrapper, Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapper, relay = relayed
+    found = asked(wrapper, monkeypatch)
+    assert wrapper.is_usable()
+    relay.stalled.set()
+    wrapper.errors_occurred = True
+    assert not wrapper.is_usable()
+    assert found == [True, False]
