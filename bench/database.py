@@ -35,6 +35,8 @@ def choose(kind: str) -> None:
             cursor.execute("DROP SCHEMA public CASCADE")
             cursor.execute("CREATE SCHEMA public")
     call_command("migrate", verbosity=0)
+    # The next one is opened by the application, and kept as the application keeps it.
+    connection.close()
 
 
 def main(measure_on: Callable[[str], list[Row]]) -> int:
