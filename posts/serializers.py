@@ -1,7 +1,6 @@
 """Posts on the wire."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypedDict, cast
 
 from rest_framework import serializers
@@ -45,15 +44,14 @@ PICTURE: Final[UploadField] = PostImage._meta.get_field("image")
 FILM: Final[UploadField] = Post._meta.get_field("video")
 
 
-@dataclass(frozen=True, slots=True)
 class Files:
     """The files of some posts: their pictures' keys by post, in order, facts and URLs by key."""
 
-    pictures: Mapping[str, Sequence[str]]
-    facts: Mapping[str, Facts]
-    portrait_url: Callable[[str], str]
-    picture_url: Callable[[str], str]
-    film_url: Callable[[str], str]
+    def __init__(self, pictures: Mapping[str, Sequence[str]], facts: Mapping[str, Facts]) -> None:
+        self.pictures, self.facts = pictures, facts
+        self.portrait_url, self.picture_url, self.film_url = (
+            field.link() for field in (PORTRAIT, PICTURE, FILM)
+        )
 
 
 class AuthorSerializer(serializers.Serializer[Any]):
@@ -122,11 +120,11 @@ def files_of(posts: Sequence[Row]) -> Files:
     keys.update(post["video"] for post in posts if post["video"])
     known = MediaObject.objects.filter(key__among=keys).values("key", *Facts.__annotations__)
     facts = {row.pop("key"): cast("Facts", row) for row in known}
-    return Files(pictures, facts, PORTRAIT.link(), PICTURE.link(), FILM.link())
+    return Files(pictures, facts)
 
 
-def show_post(post: Post) -> dict[str, Any]:
-    """One post as `ShownPostSerializer` declares it."""
+def show_post(post: Post, files: Files | None = None) -> dict[str, Any]:
+    """One post as `ShownPostSerializer` declares it; its files are looked up unless given."""
     row = {
         "id": post.pk,
         "caption": post.caption,
@@ -138,7 +136,7 @@ def show_post(post: Post) -> dict[str, Any]:
         "author__nickname": post.author.nickname,
         "author__profile_image": post.author.profile_image.name,
     }
-    return show_row(row, files_of([row]))
+    return show_row(row, files or files_of([row]))
 
 
 def show_row(post: Row, files: Files) -> dict[str, Any]:
@@ -173,6 +171,9 @@ def show_file(key: str, url: Callable[[str], str], facts: Mapping[str, Facts]) -
 class PostSerializer(UploadModelSerializer):
     """A post as its author writes it: keys in, files out."""
 
+    #: Those of a post just made, which nobody has to look up.
+    files: Files | None = None
+
     caption = StrictCharField(max_length=MAX_CAPTION_LENGTH, allow_blank=True, default="")
     visibility = serializers.ChoiceField(choices=Visibility.choices, default=Visibility.PUBLIC)
     images = serializers.ListField(
@@ -194,15 +195,24 @@ class PostSerializer(UploadModelSerializer):
 
     def create(self, validated_data: dict[str, Any]) -> Post:
         keys = validated_data.pop("images")
-        author_id = self.context["request"].user.pk
+        author = self.context["request"].user
         # Locked, so that an account cannot go while a post of its appears.
-        author = User.objects.select_for_update(no_key=True).filter(pk=author_id).first()
-        if author is None:
+        if not User.objects.select_for_update(no_key=True).filter(pk=author.pk).exists():
             raise NotAuthenticated
         post = Post.objects.create(author=author, **validated_data)
         PostImage.objects.bulk_create(
             PostImage(post=post, position=place, image=key) for place, key in enumerate(keys)
         )
+        facts = {
+            key: Facts(
+                content_type=item.content_type,
+                size=item.size,
+                width=item.width,
+                height=item.height,
+            )
+            for key, item in self.attached.items()
+        }
+        self.files = Files({post.pk: keys}, facts)
         return post
 
     def update(self, instance: Post, validated_data: dict[str, Any]) -> Post:
@@ -229,4 +239,4 @@ class PostSerializer(UploadModelSerializer):
         )
 
     def to_representation(self, instance: Post) -> dict[str, Any]:
-        return show_post(instance)
+        return show_post(instance, self.files)

@@ -1,7 +1,8 @@
 """Reading requests: what to sign, what to roll back, and records that carry uploads."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from django.db import IntegrityError, models
@@ -13,6 +14,7 @@ from sign_s3.api.exceptions import Conflict
 from sign_s3.api.fields import StrictCharField, StrictIntegerField
 from sign_s3.destinations import Destination
 from sign_s3.fields import UploadField
+from sign_s3.inspection import Inspected
 from sign_s3.keys import MAX_KEY_LENGTH, MEDIA_PREFIX, InvalidKey, parse_key
 from sign_s3.services.attach import Upload, attach, refuse_repeats
 
@@ -125,6 +127,9 @@ class UploadModelSerializer(serializers.ModelSerializer[Any]):
     of the serializer as ``before_commit`` in the context runs at that transaction's end.
     """
 
+    #: What was found of the uploads that are attached, by key, once the record is written.
+    attached: Mapping[str, Inspected] = MappingProxyType({})
+
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
         UploadField: UploadKeyField,
@@ -180,8 +185,11 @@ class UploadModelSerializer(serializers.ModelSerializer[Any]):
         """Who must have made the uploads: the caller."""
         return str(self.context["request"].user.pk)
 
-    def _write(self, kept: set[str], save: Any, **kwargs: Any) -> Any:
+    def _write(
+        self, kept: set[str], save: Any, inspected: Sequence[Inspected], **kwargs: Any
+    ) -> Any:
         """Write to the row as it is now, not as it was read: requests to one record take turns."""
+        self.attached = {item.key: item for item in inspected}
         if self.instance is not None:
             self.instance = self.locked(self.instance)
             if self.instance is None:

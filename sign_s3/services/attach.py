@@ -55,16 +55,17 @@ class Upload:
     attr: str
 
 
-def attach(*, owner: str, uploads: Sequence[Upload], save: Callable[[], T]) -> T:
+def attach(*, owner: str, uploads: Sequence[Upload], save: Callable[[Sequence[Inspected]], T]) -> T:
     """Attach every upload to the record that ``save`` writes, or none; return what that returns.
 
-    ``save`` runs inside the transaction that commits the ledger, so it must not call S3. Raises
+    ``save`` is given what was found of each upload, in their order. It runs inside the transaction
+    that commits the ledger, so it must not call S3. Raises
     `UploadsRefused` (a 400), `UploadsInUse` (a 409), `StoreBusy` and the bucket's exceptions (503),
     and whatever ``save`` raises. The same call may be sent again after any of the last two.
     """
     if not uploads:
         with transaction.atomic(durable=True):
-            return save()
+            return save([])
     refuse_repeats(uploads)
     with waiting_for_store():
         inspected = _inspect_all(owner, uploads)
@@ -72,7 +73,7 @@ def attach(*, owner: str, uploads: Sequence[Upload], save: Callable[[], T]) -> T
         try:
             _claim(owner, uploads, inspected, token)
             _promote(owner, uploads, inspected, token)
-            result = _commit(token, len(uploads), save)
+            result = _commit(token, inspected, save)
         except BaseException:
             _give_up(token)
             raise
@@ -225,10 +226,12 @@ def _renew(token: uuid.UUID) -> None:
         logger.warning("could not renew a lease", exc_info=True)
 
 
-def _commit(token: uuid.UUID, number: int, save: Callable[[], T]) -> T:
+def _commit(
+    token: uuid.UUID, inspected: Sequence[Inspected], save: Callable[[Sequence[Inspected]], T]
+) -> T:
     with transaction.atomic(durable=True):
-        result = save()
-        if MediaObject.objects.commit(token) != number:
+        result = save(inspected)
+        if MediaObject.objects.commit(token) != len(inspected):
             raise UploadsInUse(
                 [Problem("", "lease_lost", "Attaching took too long. Send this again.")],
                 retry_after=RETRY_ATTACHING,

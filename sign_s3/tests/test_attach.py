@@ -43,7 +43,7 @@ def uploaded(key: str | None = None, *, owner: str = "alice", data: bytes = PICT
 def attached(*keys: str, owner: str = "alice") -> int:
     """Attach them to photos in one go; how many there are."""
 
-    def save() -> int:
+    def save(_: object) -> int:
         return len([Photo.objects.create(image=key) for key in keys])
 
     wanted = [Upload(key, PHOTOS, f"images.{place}") for place, key in enumerate(keys)]
@@ -106,7 +106,7 @@ def test_it_takes_one_call_of_each_kind(store: MemoryS3) -> None:
 def test_served_headers_follow_the_destination(store: MemoryS3) -> None:
     for destination, cached in ((PHOTOS, CACHE_CONTROL), (COVERS, PUBLIC_CACHE_CONTROL)):
         key = uploaded(a_key(destination))
-        attach(owner="alice", uploads=[Upload(key, destination, "key")], save=lambda: None)
+        attach(owner="alice", uploads=[Upload(key, destination, "key")], save=lambda _: None)
         headers = next(iter(store.buckets[media_bucket().name].values())).headers
         assert headers["cache-control"] == cached
         assert headers["content-disposition"] == "inline"
@@ -114,7 +114,7 @@ def test_served_headers_follow_the_destination(store: MemoryS3) -> None:
 
 
 def test_a_record_without_uploads_asks_nobody(store: MemoryS3) -> None:
-    assert attach(owner="alice", uploads=[], save=lambda: "saved") == "saved"
+    assert attach(owner="alice", uploads=[], save=lambda _: "saved") == "saved"
     assert store.calls == []
 
 

@@ -45,7 +45,7 @@ def test_type_disposition_and_caching_are_pinned(
         Metadata={"userid": "alice", "admin": "yes"},
     )
 
-    attach(owner="alice", uploads=[Upload(key, place, "file")], save=lambda: None)
+    attach(owner="alice", uploads=[Upload(key, place, "file")], save=lambda _: None)
 
     stored = s3.head_object(Bucket=buckets.media.name, Key=object_key(key))
     s3.close()

@@ -65,24 +65,17 @@ def claim_of_anyone(patch: pytest.MonkeyPatch, s3: MemoryS3) -> None:
 
 def commit_without_the_token(patch: pytest.MonkeyPatch, s3: MemoryS3) -> None:
     """A commit goes by the keys alone, whoever holds their lease by then."""
-    claims: dict[uuid.UUID, list[str]] = {}
-    real = attach._claim
 
-    def claim(
-        owner: str, uploads: Sequence[Upload], inspected: Sequence[Inspected], token: uuid.UUID
-    ) -> None:
-        real(owner, uploads, inspected, token)
-        claims[token] = [item.key for item in inspected]
-
-    def commit(token: uuid.UUID, number: int, save: Callable[[], object]) -> object:
+    def commit(
+        token: uuid.UUID, inspected: Sequence[Inspected], save: Callable[[object], object]
+    ) -> object:
         with transaction.atomic(durable=True):
-            result = save()
-            MediaObject.objects.filter(key__in=claims[token]).update(
+            result = save(inspected)
+            MediaObject.objects.filter(key__in=[item.key for item in inspected]).update(
                 state=State.ATTACHED, token=None, lease_until=None, due_at=None
             )
         return result
 
-    patch.setattr(attach, "_claim", claim)
     patch.setattr(attach, "_commit", commit)
 
 

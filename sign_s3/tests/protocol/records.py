@@ -30,12 +30,12 @@ def refer_to(key: str, destination: Destination, album: Album | None = None) -> 
 
 def writing(
     uploads: Sequence[tuple[str, Destination]], how: str, record: int
-) -> Callable[[], None]:
+) -> Callable[[object], None]:
     """What a request saves: "new" records, one that it has to "edit", or something that "fails"."""
     photos = list(Photo.objects.order_by("pk").values_list("pk", flat=True))
     old = photos[record % len(photos)] if photos and how == "edit" else None
 
-    def save() -> None:
+    def save(_: object) -> None:
         album = Album.objects.create()
         for place, (key, destination) in enumerate(uploads):
             if old is None or place > 0 or destination is COVERS:
