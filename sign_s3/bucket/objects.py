@@ -21,7 +21,11 @@ from sign_s3.bucket.multipart import MultipartUploads, described
 from sign_s3.bucket.transfers import Progress
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import (
+        CopySourceTypeDef,
+        GetObjectOutputTypeDef,
+        HeadObjectOutputTypeDef,
+    )
 
 MIB: Final = 1024 * 1024
 #: CopyObject takes 5 GiB but answers when it is done, so larger objects are copied in parts.
@@ -216,7 +220,8 @@ class Bucket(MultipartUploads, Configuration):
         changed, and then nothing is written. A store that does not keep to that in parts, as Ceph
         does not, needs a `single_limit` of 5 GiB, which is as much as CopyObject takes.
         """
-        headers = {
+        place: CopySourceTypeDef = {"Bucket": source.name, "Key": key}
+        headers: dict[str, Any] = {
             "CopySourceIfMatch": source_etag,
             "MetadataDirective": "REPLACE",
             **described(content_type, metadata or {}),
@@ -227,13 +232,18 @@ class Bucket(MultipartUploads, Configuration):
             headers["CacheControl"] = cache_control
         try:
             with self._calling("CopyObject", key) as s3:
+                if size <= single_limit:
+                    s3.copy_object(Bucket=self.name, Key=key, CopySource=place, **headers)
+                    if progress is not None:
+                        progress(size)
+                    return
                 transfers.run(
                     s3,
                     TransferConfig(
                         multipart_threshold=single_limit + 1, multipart_chunksize=part_size
                     ),
                     lambda manager, watch: manager.copy(
-                        {"Bucket": source.name, "Key": key},
+                        place,
                         self.name,
                         key,
                         headers,
