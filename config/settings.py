@@ -99,6 +99,8 @@ CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/db.sqlite3")}
 DATABASE = DATABASES["default"]
+if not DATABASE.get("ENGINE"):
+    raise ImproperlyConfigured("DATABASE_URL: names no database, like postgres://user@host/name")
 # A connection a request would cost SQLite 3 ms and PostgreSQL more than that.
 DATABASE["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":

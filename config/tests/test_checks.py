@@ -88,6 +88,13 @@ def test_a_secret_that_is_none_stops_the_process(secret: str) -> None:
         settings_of(SECRET_KEY=secret)
 
 
+@pytest.mark.filterwarnings("ignore:Engine not recognized")
+@pytest.mark.parametrize("url", ["", "post"])
+def test_a_url_without_a_database_stops_the_process(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL"):
+        settings_of(DATABASE_URL=url)
+
+
 def ids(check: Callable[..., list[CheckMessage]], **changed: Any) -> list[str | None]:
     with override_settings(**changed):
         found = check(None)
