@@ -2,4 +2,5 @@
 
 base      the backend: a silent server is given up, and not asked by everybody at once
 bounds    how long a statement of a request may take
+times     a faster reader of times
 """

@@ -8,6 +8,7 @@ no database, would wait with them. So one thread at a time finds out whether the
 import select
 import threading
 import time
+from datetime import UTC
 from typing import Any, Final
 
 from django.db.backends.postgresql import base
@@ -15,6 +16,8 @@ from psycopg import Connection, OperationalError
 from psycopg.abc import RV, PQGen
 from psycopg.errors import ConnectionTimeout
 from psycopg.pq import TransactionStatus
+
+from config.postgresql.times import UTCLoader
 
 #: Seconds after an attempt that timed out in which nobody tries again.
 REST_SECONDS: Final = 2.0
@@ -87,6 +90,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
             _silence.ends(self.alias)
             raise
         _silence.ends(self.alias)
+        if self.timezone is UTC:
+            connection.adapters.register_loader("timestamptz", UTCLoader)
         if seconds := self.settings_dict.get("ANSWER_SECONDS"):
             # Django has no setting for the class it connects with.
             connection.__class__ = ImpatientConnection

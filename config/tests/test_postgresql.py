@@ -5,17 +5,25 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 from django.db.backends.postgresql import base as postgresql
+from django.db.backends.postgresql.psycopg_any import BaseTzLoader
 from django.db.utils import ConnectionHandler
+from psycopg import DataError
 from psycopg.errors import ConnectionTimeout
+from psycopg.postgres import types
+from psycopg.pq import Format
 
 from config.postgresql import base
 from config.postgresql.base import DatabaseWrapper, Silence
 from config.postgresql.bounds import limit_statements
+from config.postgresql.times import UTCLoader
+
+TIMESTAMPTZ = types["timestamptz"].oid
 
 
 class Relay:
@@ -226,3 +234,43 @@ def test_one_that_failed_is_asked_in_any_case(
     wrapper.errors_occurred = True
     assert not wrapper.is_usable()
     assert found == [True, False]
+
+
+# ---------------------------------------------------------------- times
+
+WRITTEN = [
+    "2026-11-26 13:13:25.431979+00",
+    "2026-11-26 13:13:25.4+00",
+    "2026-11-26 23:59:59+00",
+    "0001-01-01 00:00:00+00",
+    "9999-12-31 23:59:59.999999+00",
+    "2026-11-26 18:43:25+05:30",
+    "1890-01-01 00:00:00-04:56:02",
+]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("text", WRITTEN)
+def test_times_are_read_as_django_reads_them(db: None, text: str) -> None:
+    ours = UTCLoader(TIMESTAMPTZ, connection.connection).load(text.encode())
+    theirs: Any = BaseTzLoader(TIMESTAMPTZ, connection.connection)
+    theirs.timezone = UTC
+    assert (ours, ours.tzinfo) == (theirs.load(text.encode()), UTC)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "text", ["infinity", "0044-03-15 00:00:00+00 BC", "12026-01-01 00:00:00+00"]
+)
+def test_times_that_python_has_not_are_errors_as_before(db: None, text: str) -> None:
+    with pytest.raises(DataError):
+        UTCLoader(TIMESTAMPTZ, connection.connection).load(text.encode())
+
+
+@pytest.mark.postgres
+def test_connections_read_times_so(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT '2026-11-26 14:00:00+01'::timestamptz")
+        [found] = cursor.fetchone() or [None]
+    loader = connection.connection.adapters.get_loader(TIMESTAMPTZ, Format.TEXT)
+    assert (found, loader) == (datetime(2026, 11, 26, 13, tzinfo=UTC), UTCLoader)
