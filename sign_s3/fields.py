@@ -109,10 +109,13 @@ class UploadField(models.FileField):
     def link(self) -> Callable[[str], str]:
         """What tells where to GET the file of a key, of any row; see `UploadFile.url`.
 
-        For many keys: Django's default storage is a lazy object, which costs as much as the URL.
+        For the keys of one answer. Ask for it anew for the next one.
         """
         storage: Any = self.storage
         public = self.destination is not None and self.destination.public
+        if hasattr(storage, "link"):
+            link: Callable[[str], str] = storage.link(public=public)
+            return link
         return functools.partial(storage.url, public=public)
 
     def refusal(self) -> FieldError:

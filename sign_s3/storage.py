@@ -3,6 +3,7 @@
 import functools
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NoReturn
@@ -168,9 +169,15 @@ class MediaStorage(S3Storage):  # type: ignore[misc]
 
         A ``public`` one is at the custom domain, if there is one; all others are signed.
         """
+        return self.link(public=public)(name)
+
+    def link(self, *, public: bool = False) -> Callable[[str], str]:
+        """What `url` does, to be asked for many names at once, and not to be kept: what it depends
+        on, the hour and the credentials among it, is looked at here.
+        """
         settings = conf()
-        if public and settings.custom_domain:
-            return f"https://{settings.custom_domain}/{filepath_to_uri(object_key(name))}"
+        if public and (domain := settings.custom_domain):
+            return lambda name: f"https://{domain}/{filepath_to_uri(object_key(name))}"
         window, now = self._window, time.time()
         if (
             window is None
@@ -179,7 +186,7 @@ class MediaStorage(S3Storage):  # type: ignore[misc]
             or window.credentials is not bucket.credentials()
         ):
             window = self._window = UrlWindow.at(now)
-        return window.url(name)
+        return window.url
 
     def exists(self, name: str) -> bool:
         """Whether the object is there, by a HEAD."""

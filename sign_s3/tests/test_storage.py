@@ -176,6 +176,13 @@ def test_only_public_files_are_at_the_custom_domain(
     assert "X-Amz-Signature" in query(media.url(KEY))
 
 
+def test_many_names_are_linked_as_one_is(media: MediaStorage, settings: Settings) -> None:
+    link = media.link()
+    assert [link(KEY), link("a b.png")] == [media.url(KEY), media.url("a b.png")]
+    settings.AWS_S3_CUSTOM_DOMAIN = "cdn.example.org"
+    assert media.link(public=True)("a b.png") == "https://cdn.example.org/media/a%20b.png"
+
+
 # ---------------------------------------------------------------- files
 
 
