@@ -1,6 +1,8 @@
 """Posts on the wire."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypedDict, cast
 
 from rest_framework import serializers
@@ -44,14 +46,25 @@ PICTURE: Final[UploadField] = PostImage._meta.get_field("image")
 FILM: Final[UploadField] = Post._meta.get_field("video")
 
 
+@dataclass(frozen=True)
 class Files:
     """The files of some posts: their pictures' keys by post, in order, facts and URLs by key."""
 
-    def __init__(self, pictures: Mapping[str, Sequence[str]], facts: Mapping[str, Facts]) -> None:
-        self.pictures, self.facts = pictures, facts
-        self.portrait_url, self.picture_url, self.film_url = (
-            field.link() for field in (PORTRAIT, PICTURE, FILM)
-        )
+    pictures: Mapping[str, Sequence[str]]
+    facts: Mapping[str, Facts]
+
+    # What is asked for these needs credentials, so only where there is a file.
+    @functools.cached_property
+    def portrait_url(self) -> Callable[[str], str]:
+        return PORTRAIT.link()
+
+    @functools.cached_property
+    def picture_url(self) -> Callable[[str], str]:
+        return PICTURE.link()
+
+    @functools.cached_property
+    def film_url(self) -> Callable[[str], str]:
+        return FILM.link()
 
 
 class AuthorSerializer(serializers.Serializer[Any]):

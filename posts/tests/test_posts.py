@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from local.pictures import CLIP, picture
 from posts.models import Post, PostImage
@@ -70,6 +72,20 @@ def test_a_post_shows_its_pictures_in_order_and_its_video(alice, client_of, uplo
     }
     assert states(*keys, film) == [State.ATTACHED] * 3
     assert not list(buckets.incoming.list())
+
+
+def test_a_new_posts_answer_is_what_reading_it_gives_and_takes_no_look(
+    alice, client_of, upload, buckets
+):
+    client = client_of(alice)
+    body = {"images": [upload(client, IMAGES), upload(client, IMAGES)]}
+    body["video"] = upload(client, VIDEOS, CLIP.read_bytes(), mime="video/mp4")
+    with CaptureQueriesContext(connection) as sent:
+        made = client.post("/posts/", body).json()
+    looks = [query["sql"] for query in sent if query["sql"].startswith("SELECT")]
+    assert len(looks) == 2, "who is asking, and whether they are there still"
+    assert all("users_user" in look for look in looks), looks
+    assert made == client.get(f"/posts/{made['id']}/").json()
 
 
 def test_a_patch_keeps_attaches_and_releases(alice, client_of, upload, buckets):
