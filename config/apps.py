@@ -3,13 +3,13 @@ from django.contrib.admin import apps as admin
 
 
 class ProjectConfig(AppConfig):
-    """The project itself: its templates, checks of its settings, and what its schema adds."""
+    """The project itself: its templates, and checks of its settings."""
 
     name = "config"
     label = "config"
 
     def ready(self) -> None:
-        from config import checks, schema  # noqa: F401 - they register themselves
+        from config import checks  # noqa: F401 - they register themselves
 
 
 class AdminConfig(admin.AdminConfig):

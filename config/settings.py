@@ -233,6 +233,7 @@ DRF_STANDARDIZED_ERRORS = {
     "EXCEPTION_HANDLER_CLASS": "config.exceptions.ExceptionHandler",
 }
 SPECTACULAR_SETTINGS = {
+    "PREPROCESSING_HOOKS": ["sign_s3.api.documentation.read_notes"],
     "TITLE": "Sign S3",
     "DESCRIPTION": "Direct uploads from phones and browsers to S3.",
     "VERSION": "1",

@@ -13,6 +13,8 @@
     exceptions       the answers REST framework has no exception for
     negotiation      one parser and one renderer leave nothing to negotiate
     renderers        the one renderer
+    documentation    what the OpenAPI document says of views, noted beside them
 
-Apps with uploads of their own build on `serializers`, `fields`, `throttling` and `idempotency`.
+Apps with uploads of their own build on `serializers`, `fields`, `throttling`, `idempotency` and
+`documentation`.
 """

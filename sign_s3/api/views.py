@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import HttpResponse
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,6 +11,7 @@ from rest_framework.throttling import BaseThrottle
 
 from sign_s3.api.authentication import TokenAloneView
 from sign_s3.api.direct import DirectPostView
+from sign_s3.api.documentation import documented
 from sign_s3.api.errors import translated
 from sign_s3.api.renderers import JSONRenderer
 from sign_s3.api.serializers import FormSerializer, RollbackSerializer, SigningSerializer
@@ -29,7 +30,7 @@ class SignS3View(TokenAloneView, DirectPostView):
     def get_throttles(self) -> list[BaseThrottle]:
         return [SignedKeysThrottle()] if self.request.method == "POST" else []
 
-    @extend_schema(request=SigningSerializer, responses={201: FormSerializer(many=True)})
+    @documented(request=SigningSerializer, responses={201: FormSerializer(many=True)})
     def post(self, request: Request) -> HttpResponse:
         """Answer with presigned POSTs for new keys, `number` of them."""
         wanted = SigningSerializer.read(request.data)
@@ -40,7 +41,7 @@ class SignS3View(TokenAloneView, DirectPostView):
         body = JSONRenderer().render([form._asdict() for form in forms])
         return HttpResponse(body, JSONRenderer.media_type, status.HTTP_201_CREATED)
 
-    @extend_schema(
+    @documented(
         request=RollbackSerializer,
         parameters=[OpenApiParameter("key", str, description="For clients without DELETE bodies.")],
         responses={204: None, 404: OpenApiResponse(), 409: OpenApiResponse()},

@@ -1,7 +1,6 @@
 """``/users/``: signing up, one's own account, and other people's profiles."""
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.generics import RetrieveAPIView
 from rest_framework.permissions import AllowAny
@@ -9,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from sign_s3.api.documentation import documented
 from sign_s3.api.throttling import SignUpThrottle
 from users.authentication import caller
 from users.models import User
@@ -23,7 +23,7 @@ class SignUpView(APIView):
     permission_classes = [AllowAny]
     throttle_classes = [SignUpThrottle]
 
-    @extend_schema(request=SignUpSerializer, responses={201: UserSerializer})
+    @documented(request=SignUpSerializer, responses={201: UserSerializer})
     def post(self, request: Request) -> Response:
         form = SignUpSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -39,11 +39,11 @@ class SignUpView(APIView):
 class MeView(APIView):
     """The caller's own account."""
 
-    @extend_schema(responses=UserSerializer)
+    @documented(responses=UserSerializer)
     def get(self, request: Request) -> Response:
         return Response(UserSerializer(request.user).data)
 
-    @extend_schema(request=UserSerializer(partial=True), responses=UserSerializer)
+    @documented(request=UserSerializer(partial=True), responses=UserSerializer)
     def patch(self, request: Request) -> Response:
         form = UserSerializer(
             request.user, data=request.data, partial=True, context={"request": request}
@@ -52,7 +52,7 @@ class MeView(APIView):
         form.save()
         return Response(form.data)
 
-    @extend_schema(responses={204: None})
+    @documented(responses={204: None})
     def delete(self, request: Request) -> Response:
         user, _ = caller(request)
         delete_account(user_id=user.pk)

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from sign_s3.api.documentation import documented
 from sign_s3.api.throttling import PasswordResetThrottle, TokenAddressThrottle
 from users.authentication import caller
 from users.serializers import (
@@ -32,7 +32,7 @@ class PasswordView(APIView):
 
     throttle_classes = [PasswordThrottle]
 
-    @extend_schema(request=PasswordChangeSerializer, responses={204: None})
+    @documented(request=PasswordChangeSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
         form = PasswordChangeSerializer(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
@@ -53,7 +53,7 @@ class ResetView(APIView):
     permission_classes = [AllowAny]
     throttle_classes = [PasswordResetThrottle, ResetAccountThrottle]
 
-    @extend_schema(request=ResetSerializer, responses={204: None})
+    @documented(request=ResetSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
         form = ResetSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -68,7 +68,7 @@ class ResetConfirmView(APIView):
     permission_classes = [AllowAny]
     throttle_classes = [TokenAddressThrottle]
 
-    @extend_schema(request=ResetConfirmSerializer, responses={204: None})
+    @documented(request=ResetConfirmSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
         form = ResetConfirmSerializer(data=request.data)
         form.is_valid(raise_exception=True)

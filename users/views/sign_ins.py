@@ -2,13 +2,14 @@
 
 from dataclasses import asdict
 
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import exceptions, status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from sign_s3.api.documentation import documented
 from sign_s3.api.throttling import TokenAccountThrottle, TokenAddressThrottle
 from users.authentication import caller
 from users.models import SignIn
@@ -38,7 +39,7 @@ class TokenView(_TokenView):
 
     throttle_classes = [TokenAddressThrottle, TokenAccountThrottle]
 
-    @extend_schema(request=CredentialsSerializer, responses=TokenPairSerializer)
+    @documented(request=CredentialsSerializer, responses=TokenPairSerializer)
     def post(self, request: Request) -> Response:
         form = CredentialsSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -55,7 +56,7 @@ class TokenView(_TokenView):
 class RefreshView(_TokenView):
     """Exchange a refresh token for a new pair, once."""
 
-    @extend_schema(request=RefreshSerializer, responses=TokenPairSerializer)
+    @documented(request=RefreshSerializer, responses=TokenPairSerializer)
     def post(self, request: Request) -> Response:
         form = RefreshSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -69,7 +70,7 @@ class RefreshView(_TokenView):
 class RevokeView(_TokenView):
     """End the sign-in of a refresh token."""
 
-    @extend_schema(request=RefreshSerializer, responses={200: OpenApiResponse()})
+    @documented(request=RefreshSerializer, responses={200: OpenApiResponse()})
     def post(self, request: Request) -> Response:
         form = RefreshSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -83,7 +84,7 @@ class RevokeView(_TokenView):
 class SignInsView(APIView):
     """The caller's sign-ins, the newest first."""
 
-    @extend_schema(responses=SignInSerializer(many=True))
+    @documented(responses=SignInSerializer(many=True))
     def get(self, request: Request) -> Response:
         user, _ = caller(request)
         sign_ins = SignIn.objects.filter(user=user).order_by("-created_at", "pk")
@@ -93,7 +94,7 @@ class SignInsView(APIView):
 class SignInView(APIView):
     """One of the caller's sign-ins."""
 
-    @extend_schema(responses={204: None})
+    @documented(responses={204: None})
     def delete(self, request: Request, id: str) -> Response:  # noqa: A002
         user, _ = caller(request)
         if not end(user_id=user.pk, sign_in_id=id):

@@ -2,12 +2,13 @@
 
 from typing import Any, Final
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sign_s3.api.authentication import TokenAloneView
+from sign_s3.api.documentation import documented
 from sign_s3.api.errors import translated
 from sign_s3.api.throttling import PartsThrottle, SignedKeysThrottle
 from sign_s3.api.uppy.serializers import (
@@ -42,7 +43,7 @@ class ParamsView(TokenAloneView):
     signing_methods = frozenset({"GET"})
     throttle_classes = [SignedKeysThrottle]
 
-    @extend_schema(
+    @documented(
         parameters=[
             OpenApiParameter("type", str, required=True),
             OpenApiParameter("metadata[path]", str, required=True),
@@ -67,7 +68,7 @@ class MultipartsView(APIView):
 
     throttle_classes = [SignedKeysThrottle]
 
-    @extend_schema(request=FileSerializer, responses=BegunSerializer)
+    @documented(request=FileSerializer, responses=BegunSerializer)
     def post(self, request: Request) -> Response:
         """Begin one for a new key."""
         wanted = FileSerializer(data=request.data).wanted
@@ -91,7 +92,7 @@ class MultipartView(UnderwayView):
 
     throttle_classes = [PartsThrottle]
 
-    @extend_schema(parameters=[_KEY], responses=ListedPartSerializer(many=True))
+    @documented(parameters=[_KEY], responses=ListedPartSerializer(many=True))
     def get(self, request: Request, upload_id: str) -> Response:
         """The parts that arrived."""
         ticket = self.ticket(request, upload_id)
@@ -99,7 +100,7 @@ class MultipartView(UnderwayView):
             parts = multipart.list_parts(ticket)
         return Response([PartField().to_representation(part) for part in parts])
 
-    @extend_schema(parameters=[_KEY], responses={200: {"type": "object"}})
+    @documented(parameters=[_KEY], responses={200: {"type": "object"}})
     def delete(self, request: Request, upload_id: str) -> Response:
         """Abort it; nothing happens if it is over."""
         ticket = self.ticket(request, upload_id)
@@ -113,7 +114,7 @@ class PartView(TokenAloneView, UnderwayView):
 
     signing_methods = frozenset({"GET"})
 
-    @extend_schema(
+    @documented(
         parameters=[
             _KEY,
             OpenApiParameter(
@@ -137,7 +138,7 @@ class PartsView(TokenAloneView, UnderwayView):
 
     signing_methods = frozenset({"GET"})
 
-    @extend_schema(
+    @documented(
         parameters=[
             _KEY,
             OpenApiParameter(
@@ -161,7 +162,7 @@ class CompletionView(UnderwayView):
 
     max_body = MIB  # ten thousand parts
 
-    @extend_schema(parameters=[_KEY], request=CompletionSerializer, responses=CompletedSerializer)
+    @documented(parameters=[_KEY], request=CompletionSerializer, responses=CompletedSerializer)
     def post(self, request: Request, upload_id: str) -> Response:
         """Make the object of its parts."""
         ticket = self.ticket(request, upload_id)
