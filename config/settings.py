@@ -3,7 +3,6 @@
 What is missing or malformed stops the process with the variable's name. No app is imported here.
 """
 
-from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -219,13 +218,6 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "TEST_REQUEST_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-}
-#: `users.tokens` says what the tokens hold.
-SIMPLE_JWT = {
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
-    "ALGORITHM": "HS256",
-    "SIGNING_KEY": SECRET_KEY,
 }
 #: Whose tokens are accepted besides our own, a JSON list; `users.issuers` says of what.
 TOKEN_ISSUERS = env.json("TOKEN_ISSUERS", default=[])

@@ -1,18 +1,16 @@
 """Signing in, refreshing, and ending a sign-in."""
 
 import logging
-from datetime import timedelta
 from typing import Final
 
 from django.contrib.auth import authenticate
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
-from rest_framework_simplejwt.settings import api_settings
 
 from sign_s3.keys import new_id
 from users.models import SignIn, User
-from users.tokens import Access, TokenPair, issue_pair, read_refresh
+from users.tokens import REFRESH_LIFETIME, Access, TokenPair, issue_pair, read_refresh
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +47,7 @@ def sign_in(*, email: str, password: str, device: str) -> TokenPair:
         opened = SignIn.objects.create(
             user=user,
             device=device[: SignIn._meta.get_field("device").max_length],
-            expires_at=Now() + _lifetime(),
+            expires_at=Now() + REFRESH_LIFETIME,
         )
     return issue_pair(user_id=user.pk, sign_in_id=opened.pk, refresh_id=opened.refresh_id)
 
@@ -70,7 +68,7 @@ def refresh(*, token: str) -> TokenPair:
         user_id=old.user_id,
         refresh_id=old.refresh_id,
         expires_at__gt=Now(),
-    ).update(refresh_id=new, refreshed_at=Now(), expires_at=Now() + _lifetime())
+    ).update(refresh_id=new, refreshed_at=Now(), expires_at=Now() + REFRESH_LIFETIME)
     if not rotated:
         if end(user_id=old.user_id, sign_in_id=old.sign_in_id):
             logger.warning("A refresh token was used twice; sign-in %s ended", old.sign_in_id)
@@ -116,8 +114,3 @@ def clear_expired() -> int:
         cleared += len(batch)
         if len(batch) < CLEARED_AT_ONCE:
             return cleared
-
-
-def _lifetime() -> timedelta:
-    lifetime: timedelta = api_settings.REFRESH_TOKEN_LIFETIME
-    return lifetime

@@ -93,6 +93,14 @@ def test_a_token_with_other_claims_is_refused(
     assert_refused(signed(claims_of(alice, **changes), settings))
 
 
+def test_a_token_of_a_worker_whose_clock_is_ahead_is_taken(
+    alice: User, settings: LazySettings
+) -> None:
+    sign_in_as(alice)
+    token = signed(claims_of(alice, iat=int(time.time()) + 3), settings)
+    assert bearer(token).post("/sign_s3/", FORM).status_code == 201
+
+
 def test_a_token_is_refused_from_the_second_it_expires(alice: User, settings: LazySettings) -> None:
     sign_in_as(alice)
     token = signed(claims_of(alice, exp=int(time.time()) + 1), settings)
