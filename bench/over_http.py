@@ -39,7 +39,7 @@ WARM_SECONDS: Final = 15.0
 FIRST_PORT: Final = int(os.environ.get("BENCH_PORT", "8100"))
 
 GRANIAN: Final = [
-    *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
+    *("-m", "granian", "--interface", "wsgi", "--no-ws"),
     *("--workers", "1", "--blocking-threads", str(BLOCKING_THREADS)),
 ]
 
@@ -107,9 +107,19 @@ def bearer() -> str:
 # ---------------------------------------------------------------- the servers
 
 
-def ours(port: int, **env: str) -> tuple[str, list[str], int, dict[str, str]]:
+def ours(
+    port: int, *, python: str = sys.executable, **env: str
+) -> tuple[str, list[str], int, dict[str, str]]:
     STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-    command = [*GRANIAN, "--host", "127.0.0.1", "--port", str(port), "config.wsgi:application"]
+    command = [
+        python,
+        *GRANIAN,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "config.wsgi:application",
+    ]
     command += ["--static-path-route", "/static", "--static-path-mount", str(STATIC_ROOT)]
     return f"ours-{port}", command, port, environment(**env)
 
@@ -162,7 +172,11 @@ def contenders() -> Iterator[list[Contender]]:
         gunicorn = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--workers", "1"]
         gunicorn += ["--threads", str(BLOCKING_THREADS), "--bind", f"127.0.0.1:{port + 3}", app]
         for name, command, its_port in (
-            ("Granian", [*GRANIAN, "--host", "127.0.0.1", "--port", str(port + 2), app], port + 2),
+            (
+                "Granian",
+                [sys.executable, *GRANIAN, "--host", "127.0.0.1", "--port", str(port + 2), app],
+                port + 2,
+            ),
             ("gunicorn", gunicorn, port + 3),
         ):
             drf = start(f"drf-{name}", command, its_port, env)

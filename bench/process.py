@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import venv
 from typing import Final
 
 from bench import over_http
@@ -30,14 +31,30 @@ def measure() -> list[Row]:
     return [*memory(), *start()]
 
 
+def service_python() -> str:
+    """The Python of an environment with what the service needs and nothing else.
+
+    What comes with tests and with the others here would be loaded by REST framework where it is
+    installed, and counted.
+    """
+    place = VAR / "service"
+    python = str(place / "bin" / "python")
+    venv.create(place, with_pip=True)
+    requirements = ["--quiet", "--requirement", str(BASE_DIR / "requirements.txt")]
+    subprocess.run([python, "-m", "pip", "install", *requirements], check=True)
+    return python
+
+
 def memory() -> list[Row]:
     """A worker that signs, and one that counts on Redis, where there is one."""
-    rows = []
+    rows, python = [], service_python()
     kinds = {"limits in the worker": ""}
     if redis_url := os.environ.get("REDIS_URL"):
         kinds["limits on Redis"] = redis_url
     for place, (kind, url) in enumerate(kinds.items()):
-        name, command, port, env = over_http.ours(over_http.FIRST_PORT + 10 + place, REDIS_URL=url)
+        name, command, port, env = over_http.ours(
+            over_http.FIRST_PORT + 10 + place, python=python, REDIS_URL=url
+        )
         with serving(name, command, port=port, env=env) as server:
             rows += _memory_of(server, kind)
     return rows
