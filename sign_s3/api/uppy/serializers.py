@@ -70,10 +70,10 @@ def part_numbers(text: str, *, attr: str, last: int, most: int) -> list[int]:
     There are ``most`` of them at most, from 1 to ``last``, each once.
     """
     texts = text.split(",", most)
-    if len(texts) > most:
+    if len(texts) > most > 1:
         raise _wrong(attr, "max_length", f"Not more than {most} at once.")
     numbers = [int(each) for each in texts if _PART_NUMBER.fullmatch(each)]
-    if len(set(numbers)) < len(texts) or max(numbers) > last:
+    if len(texts) > most or len(set(numbers)) < len(texts) or max(numbers) > last:
         raise _wrong(attr, "invalid", f"Part numbers are integers from 1 to {last}, each once.")
     return numbers
 
@@ -109,12 +109,25 @@ class PartField(serializers.Field[Part, Any, Any, Any]):
         return {"PartNumber": part.number, "ETag": part.etag, "Size": part.size}
 
 
+class PartsField(serializers.ListField):
+    """Thousands of parts; the first that is none is named, and the others are not looked at."""
+
+    def run_child_validation(self, data: Any) -> list[Any]:
+        parts = []
+        for place, part in enumerate(data):
+            try:
+                parts.append(self.child.run_validation(part))
+            except serializers.ValidationError as exc:
+                raise serializers.ValidationError({str(place): exc.detail}) from exc
+        return parts
+
+
 class CompletionSerializer(serializers.Serializer[Any]):
     """The parts that make the object. Their order is their numbers'."""
 
     default_error_messages = {"repeated": "A part stands here twice."}
 
-    parts = serializers.ListField(child=PartField(), allow_empty=False, max_length=MAX_PARTS)
+    parts = PartsField(child=PartField(), allow_empty=False, max_length=MAX_PARTS)
 
     def validate_parts(self, parts: list[Part]) -> list[Part]:
         if len({part.number for part in parts}) != len(parts):

@@ -125,6 +125,7 @@ def test_parts_that_are_none_are_refused(underway):
         ({}, ("parts", "not_a_list")),
         ([None], ("parts.0", "null")),
         ([1], ("parts.0", "invalid")),
+        ([{"PartNumber": 1, "ETag": "x"}, *[1] * 9_999], ("parts.1", "invalid")),
         ([{}], ("parts.0", "invalid")),
         ([{"PartNumber": 0, "ETag": "x"}], ("parts.0", "invalid")),
         ([{"PartNumber": 10_001, "ETag": "x"}], ("parts.0", "invalid")),
