@@ -1,18 +1,20 @@
 """/healthz and /readyz, for load balancers and people on call."""
 
+import functools
 import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from http import HTTPStatus
 from typing import Final
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_safe
 
+from config.exceptions import refusal
 from sign_s3.bucket import Bucket
 from sign_s3.storage import incoming_bucket, media_bucket
 
@@ -23,15 +25,28 @@ DEADLINE: Final = 3.0
 FRESH: Final = 2.0
 
 
-@csrf_exempt
-@require_safe
+def to_be_read(view: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
+    """A view that GET and HEAD alone reach."""
+
+    @csrf_exempt
+    @functools.wraps(view)
+    def read(request: HttpRequest) -> HttpResponse:
+        if request.method in {"GET", "HEAD"}:
+            return view(request)
+        answer = refusal(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed")
+        answer["Allow"] = "GET, HEAD"
+        return answer
+
+    return read
+
+
+@to_be_read
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 as long as the process answers."""
     return JsonResponse({"status": "ok"})
 
 
-@csrf_exempt
-@require_safe
+@to_be_read
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 when everything this service leans on can be reached, else 503: each with its state."""
     states = _readiness.states(DEADLINE)

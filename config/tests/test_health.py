@@ -70,4 +70,6 @@ def test_a_bucket_that_is_missing_is_not_ready(buckets: Buckets) -> None:
 
 def test_the_probes_are_asked_by_get_and_head_alone() -> None:
     assert Client().head("/healthz").status_code == 200
-    assert Client().post("/healthz").status_code == 405
+    refused = Client(enforce_csrf_checks=True).post("/healthz")
+    assert (refused.status_code, refused["Allow"]) == (405, "GET, HEAD")
+    assert refused.json()["errors"][0]["code"] == "method_not_allowed"
