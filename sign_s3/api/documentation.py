@@ -30,4 +30,6 @@ def read_notes(endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
         method = getattr(view.cls, name.lower())
         if (said := method.__dict__.get("documented")) is not None:
             extend_schema(**said)(method)
+            # Every call of it adds a class to those before.
+            method.__dict__.pop("documented", None)
     return endpoints
