@@ -208,9 +208,12 @@ class PostSerializer(UploadModelSerializer):
 
     def create(self, validated_data: dict[str, Any]) -> Post:
         keys = validated_data.pop("images")
-        author = self.context["request"].user
-        # Locked, so that an account cannot go while a post of its appears.
-        if not User.objects.select_for_update(no_key=True).filter(pk=author.pk).exists():
+        author_id = self.context["request"].user.pk
+        # Locked, so that an account cannot go while a post of its appears; and as it is now, since
+        # copying a film took a while.
+        authors = User.objects.select_for_update(no_key=True).filter(pk=author_id)
+        author = authors.only("nickname", "profile_image").first()
+        if author is None:
             raise NotAuthenticated
         post = Post.objects.create(author=author, **validated_data)
         PostImage.objects.bulk_create(

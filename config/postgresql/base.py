@@ -109,7 +109,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if (
             not self.errors_occurred
             and self.connection is not None
-            and not self.connection.closed
+            and self.connection.pgconn.transaction_status == TransactionStatus.IDLE
             and now - self._answered_at < FRESH_SECONDS
             and _is_silent(self.connection.fileno())
         ):

@@ -14,7 +14,7 @@ from django.db.backends.postgresql import base as postgresql
 from django.db.backends.postgresql.psycopg_any import BaseTzLoader
 from django.db.utils import ConnectionHandler
 from psycopg import DataError
-from psycopg.errors import ConnectionTimeout
+from psycopg.errors import ConnectionTimeout, DivisionByZero
 from psycopg.postgres import types
 from psycopg.pq import Format
 
@@ -221,6 +221,20 @@ def test_one_that_the_server_ended_is_seen_at_once(
     assert not wrapper.is_usable()
     assert found == [True, False]
     assert not wrapper.is_usable(), "a closed one is not looked at by its socket"
+
+
+@pytest.mark.postgres
+def test_one_left_in_a_failed_transaction_is_no_good(
+    relayed: tuple[DatabaseWrapper, Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapper, _ = relayed
+    found = asked(wrapper, monkeypatch)
+    assert wrapper.is_usable()
+    wrapper.connection.execute("BEGIN")
+    with pytest.raises(DivisionByZero):
+        wrapper.connection.execute("SELECT 1 / 0")
+    assert not wrapper.is_usable()
+    assert found == [True, False]
 
 
 @pytest.mark.postgres

@@ -13,6 +13,7 @@ from sign_s3.bucket import on_request
 from sign_s3.keys import object_key
 from sign_s3.models import MediaObject, State
 from sign_s3.services.sweep import sweep
+from users.models import User
 
 IMAGES = "images/posts/post_"
 VIDEOS = "videos/posts/video_"
@@ -85,6 +86,21 @@ def test_a_new_posts_answer_is_what_reading_it_gives_and_takes_no_look(
     looks = [query["sql"] for query in sent if query["sql"].startswith("SELECT")]
     assert len(looks) == 2, "who is asking, and whether they are there still"
     assert all("users_user" in look for look in looks), looks
+    assert made == client.get(f"/posts/{made['id']}/").json()
+
+
+def test_a_new_posts_answer_shows_its_author_as_of_now(alice, client_of, upload, buckets):
+    client = client_of(alice)
+    key = upload(client, IMAGES)
+
+    def rename(operation):
+        if operation == "GetObject":
+            User.objects.filter(pk=alice.pk).update(nickname="alicia")
+
+    stop = on_request(rename)
+    made = client.post("/posts/", {"images": [key]}).json()
+    stop()
+    assert made["author"]["nickname"] == "alicia"
     assert made == client.get(f"/posts/{made['id']}/").json()
 
 
