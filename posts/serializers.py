@@ -212,7 +212,7 @@ class PostSerializer(UploadModelSerializer):
         # Locked, so that an account cannot go while a post of its appears; and as it is now, since
         # copying a film took a while.
         authors = User.objects.select_for_update(no_key=True).filter(pk=author_id)
-        author = authors.only("nickname", "profile_image").first()
+        author = next(iter(authors.only("nickname", "profile_image")), None)
         if author is None:
             raise NotAuthenticated
         post = Post.objects.create(author=author, **validated_data)

@@ -90,12 +90,13 @@ def end(*, user_id: str, sign_in_id: str) -> bool:
 
 def live_user(access: Access) -> User | None:
     """The active user of a sign-in that is not over. One query."""
-    return User.objects.filter(
+    found = User.objects.filter(
         pk=access.user_id,
         is_active=True,
         sign_ins__pk=access.sign_in_id,
         sign_ins__expires_at__gt=Now(),
-    ).first()
+    )
+    return next(iter(found), None)  # both keys are given, so there is one at most
 
 
 def clear_expired() -> int:
