@@ -27,8 +27,9 @@ def documented(**said: Any) -> Callable[[Method], Method]:
 def read_notes(endpoints: Sequence[Endpoint]) -> Sequence[Endpoint]:
     """For drf-spectacular's PREPROCESSING_HOOKS: give it what is noted at the views' methods."""
     for _, _, name, view in endpoints:
-        method = getattr(view.cls, name.lower())
-        if (said := method.__dict__.get("documented")) is not None:
+        # A view set has methods of other names.
+        method: Any = getattr(view.cls, name.lower(), None)
+        if (said := getattr(method, "documented", None)) is not None:
             extend_schema(**said)(method)
             # Every call of it adds a class to those before.
             method.__dict__.pop("documented", None)
