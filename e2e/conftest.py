@@ -26,6 +26,7 @@ from botocore.config import Config
 from e2e.databases import own_database
 from e2e.live import LiveService
 from e2e.outcomes import Contents
+from e2e.security.person import Person
 from local import ceph, service
 from local.outside import missing
 from local.probe import require_policies
@@ -183,3 +184,25 @@ def contents(s3: "S3Client", s3_server: Store) -> Callable[[], Contents]:
         }
 
     return read
+
+
+@pytest.fixture(scope="module")
+def person(http: httpx.Client) -> Callable[[str], Person]:
+    """Makes an account, signed in, at the service that the test's own `http` asks."""
+
+    def make(nickname: str) -> Person:
+        somebody = Person(http, nickname)
+        somebody.sign_up()
+        return somebody
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def alice(person: Callable[[str], Person]) -> Person:
+    return person("alice")
+
+
+@pytest.fixture(scope="module")
+def bob(person: Callable[[str], Person]) -> Person:
+    return person("bob")

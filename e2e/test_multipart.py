@@ -33,26 +33,6 @@ def http(live_service: LiveService) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="module")
-def person(http: httpx.Client) -> Callable[[str], Person]:
-    def make(nickname: str) -> Person:
-        somebody = Person(http, nickname)
-        somebody.sign_up()
-        return somebody
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def alice(person: Callable[[str], Person]) -> Person:
-    return person("alice")
-
-
-@pytest.fixture(scope="module")
-def bob(person: Callable[[str], Person]) -> Person:
-    return person("bob")
-
-
 @pytest.fixture
 def under_way(s3: "S3Client", live_service: LiveService) -> Callable[[str], bool]:
     """Whether S3 holds an upload in parts for this key."""

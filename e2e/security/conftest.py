@@ -12,7 +12,6 @@ import pytest
 
 from e2e.databases import own_database
 from e2e.live import LiveService
-from e2e.security.person import Person
 from local import service
 from local.outside import chromium, missing
 from local.processes import Child, free_port, run, wait_until
@@ -107,28 +106,6 @@ def guarded(s3_server: Store, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def http(guarded: Guarded) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=guarded.url, trust_env=False, timeout=30) as client:
         yield client
-
-
-@pytest.fixture(scope="session")
-def person(http: httpx.Client) -> Callable[[str], Person]:
-    """Makes an account, signed in."""
-
-    def make(nickname: str) -> Person:
-        somebody = Person(http, nickname)
-        somebody.sign_up()
-        return somebody
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def alice(person: Callable[[str], Person]) -> Person:
-    return person("alice")
-
-
-@pytest.fixture(scope="module")
-def bob(person: Callable[[str], Person]) -> Person:
-    return person("bob")
 
 
 @pytest.fixture
