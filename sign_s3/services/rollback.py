@@ -30,7 +30,9 @@ def rollback(*, owner: str, uploads: Mapping[str, str]) -> None:
     bucket = incoming_bucket()
     keys = list(uploads)
     with waiting_for_store():
-        strangers = _others_in_ledger(owner, keys) | _others_in_bucket(bucket, owner, keys)
+        # The ledger last: what has left the bucket for a record of somebody's has a row by then.
+        strangers = _others_in_bucket(bucket, owner, keys)
+        strangers |= _others_in_ledger(owner, keys)
         if strangers:
             raise UnknownUploads(
                 [
@@ -43,7 +45,7 @@ def rollback(*, owner: str, uploads: Mapping[str, str]) -> None:
             if failure is not None:
                 raise failure
     MediaObject.objects.filter(key__in=keys, owner=owner).expire(timedelta(0))
-    _refuse_claimed(uploads)
+    _refuse_claimed(owner, uploads)
 
 
 def _others_in_ledger(owner: str, keys: Sequence[str]) -> set[str]:
@@ -65,10 +67,10 @@ def _others_in_bucket(bucket: Bucket, owner: str, keys: Sequence[str]) -> set[st
     return strangers
 
 
-def _refuse_claimed(uploads: Mapping[str, str]) -> None:
+def _refuse_claimed(owner: str, uploads: Mapping[str, str]) -> None:
     problems, retry_after = [], None
     for key, state in MediaObject.objects.filter(
-        key__in=uploads, state__in=[State.ATTACHED, State.PROMOTING]
+        owner=owner, key__in=uploads, state__in=[State.ATTACHED, State.PROMOTING]
     ).values_list("key", "state"):
         if state == State.ATTACHED:
             detail = "A record holds this upload. Delete it from the record."

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from sign_s3.bucket import on_request
 from sign_s3.keys import object_key
 from sign_s3.models import MediaObject, State
 
@@ -88,6 +89,23 @@ def test_a_strangers_attached_upload_is_not_found(alice, bob, client_of, upload,
     assert client_of(bob).delete("/sign_s3/", {"key": key}).status_code == 404
 
     assert [info.key for info in buckets.media.list()] == [object_key(key)]
+
+
+def test_one_that_is_attached_while_a_stranger_looks_for_it_is_not_found(
+    alice, bob, client_of, upload, buckets
+):
+    key = upload(client_of(alice), PATH)
+
+    def attach_first(operation):
+        if operation == "HeadObject":
+            made.append(client_of(alice).post("/posts/", {"images": [key]}).status_code)
+
+    made: list[int] = []
+    stop = on_request(attach_first)
+    answer = client_of(bob).delete("/sign_s3/", {"key": key})
+    stop()
+
+    assert (made, answer.status_code) == ([201], 404)
 
 
 def test_an_attached_upload_stays(alice, client_of, upload, buckets):

@@ -102,11 +102,11 @@ def rollback_of_media(patch: pytest.MonkeyPatch, s3: MemoryS3) -> None:
     """A rollback cleans up the media bucket too, if no record holds the key."""
     real = rollback._refuse_claimed
 
-    def refuse_claimed(uploads: Mapping[str, str]) -> None:
+    def refuse_claimed(owner: str, uploads: Mapping[str, str]) -> None:
         attached = MediaObject.objects.filter(key__in=uploads, state=State.ATTACHED)
         if not attached.exists():
             media_bucket().delete_many([object_key(key) for key in uploads])
-        real(uploads)
+        real(owner, uploads)
 
     patch.setattr(rollback, "_refuse_claimed", refuse_claimed)
 
@@ -117,7 +117,7 @@ def rollback_that_looks_first(patch: pytest.MonkeyPatch, s3: MemoryS3) -> None:
 
     def others(bucket: Bucket, owner: str, keys: Sequence[str]) -> set[str]:
         strangers = others_in_bucket(bucket, owner, keys)
-        refuse_claimed(dict.fromkeys(keys, "key"))
+        refuse_claimed(owner, dict.fromkeys(keys, "key"))
         return strangers
 
     patch.setattr(rollback, "_others_in_bucket", others)
