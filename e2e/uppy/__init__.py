@@ -14,6 +14,9 @@ PAGE: Final = HERE / "page.html"
 #: The package of each major's bundle (package.json).
 PACKAGES: Final = {5: "uppy-5", 6: "uppy"}
 
+#: npm clears up after a download that failed, and now and then stumbles over its own unpacking.
+ATTEMPTS: Final = 3
+
 
 def bundle(major: int) -> bytes:
     """The script of this major; the test is skipped where it cannot be had."""
@@ -34,8 +37,12 @@ def _installed() -> Path:
     shutil.copy(wanted, target)
     options = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
     command = ["npm", "install", *options]
-    ran = subprocess.run(command, cwd=target, capture_output=True, text=True, check=False)
-    if ran.returncode:
-        missing("npm", f"npm could not install Uppy: {ran.stderr[-500:]}")
+    for attempt in range(1, ATTEMPTS + 1):
+        shutil.rmtree(target / "node_modules", ignore_errors=True)
+        ran = subprocess.run(command, cwd=target, capture_output=True, text=True, check=False)
+        if ran.returncode == 0:
+            break
+        if attempt == ATTEMPTS:
+            missing("npm", f"npm could not install Uppy: {ran.stderr[-500:]}")
     shutil.copy(wanted, done)
     return target
