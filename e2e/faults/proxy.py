@@ -80,6 +80,12 @@ class Exchange:
     upstream: tuple[str, int]
     client: socket.socket
 
+    @property
+    def repeated(self) -> bool:
+        """Whether the SDK has sent this request before (botocore.retries.standard)."""
+        attempt = re.search(r"attempt=(\d+)", self.request.header("amz-sdk-request") or "")
+        return attempt is not None and attempt[1] != "1"
+
     def forward(self) -> Message:
         """What S3 answers."""
         with (
@@ -163,7 +169,8 @@ class Gate:
     def __call__(self, exchange: Exchange) -> None:
         answer = exchange.forward() if self._answered else None
         with self._changed:
-            self.held += 1
+            # The SDK sends one that waits too long here again, and that is no other request.
+            self.held += not exchange.repeated
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._passable is not None)
         if not self._passable:
