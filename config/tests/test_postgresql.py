@@ -180,8 +180,9 @@ def test_a_server_that_falls_silent_is_given_up(relayed: tuple[DatabaseWrapper, 
 # ---------------------------------------------------------------- is the connection usable?
 
 
-def asked(wrapper: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """What Django's own check finds from now on, each of which is an exchange with the server."""
+@pytest.fixture
+def asked(relayed: tuple[DatabaseWrapper, Relay], monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What Django's own check found, an exchange with the server each; the first was just now."""
     found: list[bool] = []
     real = postgresql.DatabaseWrapper.is_usable
 
@@ -190,64 +191,59 @@ def asked(wrapper: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch) -> list[boo
         return found[-1]
 
     monkeypatch.setattr(postgresql.DatabaseWrapper, "is_usable", note)
-    wrapper.ensure_connection()
+    relayed[0].ensure_connection()
+    assert relayed[0].is_usable()
+    assert found == [True]
     return found
 
 
 @pytest.mark.postgres
 def test_a_connection_that_answered_just_now_is_not_asked_again(
-    relayed: tuple[DatabaseWrapper, Relay], monkeypatch: pytest.MonkeyPatch
+    relayed: tuple[DatabaseWrapper, Relay], asked: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrapper, _ = relayed
-    found = asked(wrapper, monkeypatch)
     assert all(wrapper.is_usable() for _ in range(10))
-    assert found == [True]
+    assert asked == [True]
     monkeypatch.setattr(base, "FRESH_SECONDS", 0.0)
     assert wrapper.is_usable()
-    assert found == [True, True]
+    assert asked == [True, True]
 
 
 @pytest.mark.postgres
 def test_one_that_the_server_ended_is_seen_at_once(
-    relayed: tuple[DatabaseWrapper, Relay], monkeypatch: pytest.MonkeyPatch
+    relayed: tuple[DatabaseWrapper, Relay], asked: list[bool]
 ) -> None:
     wrapper, _ = relayed
-    found = asked(wrapper, monkeypatch)
-    assert wrapper.is_usable()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [wrapper.connection.info.backend_pid])
     while base._is_silent(wrapper.connection.fileno()):
         time.sleep(0.01)
     assert not wrapper.is_usable()
-    assert found == [True, False]
+    assert asked == [True, False]
     assert not wrapper.is_usable(), "a closed one is not looked at by its socket"
 
 
 @pytest.mark.postgres
 def test_one_left_in_a_failed_transaction_is_no_good(
-    relayed: tuple[DatabaseWrapper, Relay], monkeypatch: pytest.MonkeyPatch
+    relayed: tuple[DatabaseWrapper, Relay], asked: list[bool]
 ) -> None:
     wrapper, _ = relayed
-    found = asked(wrapper, monkeypatch)
-    assert wrapper.is_usable()
     wrapper.connection.execute("BEGIN")
     with pytest.raises(DivisionByZero):
         wrapper.connection.execute("SELECT 1 / 0")
     assert not wrapper.is_usable()
-    assert found == [True, False]
+    assert asked == [True, False]
 
 
 @pytest.mark.postgres
 def test_one_that_failed_is_asked_in_any_case(
-    relayed: tuple[DatabaseWrapper, Relay], monkeypatch: pytest.MonkeyPatch
+    relayed: tuple[DatabaseWrapper, Relay], asked: list[bool]
 ) -> None:
     wrapper, relay = relayed
-    found = asked(wrapper, monkeypatch)
-    assert wrapper.is_usable()
     relay.stalled.set()
     wrapper.errors_occurred = True
     assert not wrapper.is_usable()
-    assert found == [True, False]
+    assert asked == [True, False]
 
 
 # ---------------------------------------------------------------- times
